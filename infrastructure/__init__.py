@@ -1,0 +1,1 @@
+"""Generic building blocks: Schwab, Redis, InfluxDB, Grafana, exchanges; no trading system."""

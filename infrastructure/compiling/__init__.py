@@ -1,0 +1,1 @@
+"""Compiled loops: the one way in which a function becomes machine code. Importing it is cheap."""
