@@ -1,0 +1,153 @@
+"""The simulator as a program of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from infrastructure.clock import rfc3339
+from infrastructure.errors import StackError, UsageError
+from infrastructure.simulators.schwab.app_registration import (
+    DEFAULT_CALLBACK_URL,
+    SIMULATED_APP_KEY,
+    SIMULATED_APP_SECRET,
+)
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
+from infrastructure.simulators.schwab.status import PRODUCT, VERSION
+from infrastructure.simulators.schwab.tls import TlsIdentity, self_signed
+from infrastructure.supervision.announcement import announce, announce_failure
+from infrastructure.supervision.signals import exit_on_signals
+
+Print = Callable[[str], None]
+PROGRAM: Final = "python -m infrastructure.simulators.schwab"
+
+
+def _print(text: str) -> None:
+    # A starter reads the banner through a pipe while we go on running.
+    print(text, flush=True)
+
+
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+    """Return the command line of a program of this name."""
+    line = argparse.ArgumentParser(
+        prog=program,
+        description="Run a local Schwab: sign-in, tokens and market data on replayed prices.",
+    )
+    line.add_argument("--port", type=int, default=0, help="0 takes a free port")
+    line.add_argument("--tls", metavar="DIR", type=Path, help="HTTPS; keeps its certificate in DIR")
+    line.add_argument("--replay", metavar="FILE", type=Path, help="CSV or Parquet with bars")
+    line.add_argument("--symbol", help="symbol of a FILE without that column")
+    line.add_argument("--bar-label", choices=("start", "end"), default="start")
+    line.add_argument("--raw", action="store_true", help="show prices as traded")
+    line.add_argument("--as-of", metavar="DATE", type=date.fromisoformat, help="start on DATE")
+    line.add_argument("--callback-url", default=DEFAULT_CALLBACK_URL)
+    line.add_argument("--state-file", metavar="FILE", type=Path, help="keep issued tokens in FILE")
+    line.add_argument("--endpoint-file", metavar="FILE", type=Path, help="write where it answers")
+    line.add_argument("--ownership-key", default="", help="the installation that started it")
+    line.add_argument("--seed", type=int, default=0, help="of the invented minutes")
+    line.add_argument("--limit", type=int, metavar="N", help="answer 429 above N requests a minute")
+    return line
+
+
+def run(
+    arguments: Sequence[str] | None = None,
+    *,
+    show: Print = _print,
+    ended: threading.Event | None = None,
+    program: str = PROGRAM,
+) -> int:
+    """Serve until SIGINT or SIGTERM, and return the exit code.
+
+    Args:
+        arguments: The command line without the program's name; the process' own when None.
+        show: Where the banner goes.
+        ended: Ends it when set, for callers that are no terminal.
+        program: What its help calls it.
+    """
+    options = parser(program).parse_args(arguments)
+    ended = ended or threading.Event()
+    try:
+        simulator = _simulator(options)
+        with exit_on_signals(), simulator:
+            for text in banner(simulator, options.tls):
+                show(text)
+            if options.endpoint_file is not None:
+                announce(
+                    options.endpoint_file,
+                    url=simulator.base_url,
+                    product=PRODUCT,
+                    version=VERSION,
+                    ownership_key=options.ownership_key,
+                )
+            ended.wait()
+    except StackError as error:
+        if options.endpoint_file is not None:
+            announce_failure(options.endpoint_file, error)
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        show("Stopped.")
+    return 0
+
+
+def banner(simulator: SchwabSimulator, tls_directory: Path | None = None) -> list[str]:
+    """Return what a person should know about a running simulator, line by line.
+
+    Args:
+        simulator: It is started.
+        tls_directory: Where its certificate lies, None without TLS.
+    """
+    market, app = simulator.market, simulator.app
+    lines = [
+        "SIMULATED SCHWAB: no real account, no real orders, no real money.",
+        f"Replay up to {market.market_date} of {market.source}: {', '.join(market.symbols)}.",
+        f"Its clock says {rfc3339(market.now_ns)}. Minute bars are "
+        f"{'invented' if market.is_synthetic('1m') else 'recorded'}.",
+        "",
+        "Point a client at it:",
+        f"  SCHWAB_BASE_URL={simulator.base_url}",
+        f"  SCHWAB_API_KEY={app.key}",
+        f"  SCHWAB_SECRET={app.secret}",
+        f"  SCHWAB_CALLBACK_URL={app.callback_url}",
+    ]
+    if tls_directory is not None:
+        lines.append(f"  SSL_CERT_FILE={tls_directory / 'simulator.crt'}")
+    return [*lines, "", "Stop it with Ctrl-C."]
+
+
+def _simulator(options: argparse.Namespace) -> SchwabSimulator:
+    market = _market(options)
+    tls: TlsIdentity | None = None if options.tls is None else self_signed(options.tls)
+    return SchwabSimulator(
+        market,
+        port=options.port,
+        app_key=SIMULATED_APP_KEY,
+        app_secret=SIMULATED_APP_SECRET,
+        callback_url=options.callback_url,
+        state_file=options.state_file,
+        tls=tls,
+        requests_per_minute=options.limit,
+    )
+
+
+def _market(options: argparse.Namespace) -> ReplayMarket:
+    if options.replay is None:
+        if options.symbol is not None:
+            raise UsageError("--symbol names the symbol of a --replay file, and none is given")
+        return ReplayMarket.from_bokeh(
+            adjusted=not options.raw, as_of=options.as_of, seed=options.seed
+        )
+    return ReplayMarket.from_file(
+        options.replay,
+        symbol=options.symbol,
+        bar_label=options.bar_label,
+        adjusted=not options.raw,
+        as_of=options.as_of,
+        seed=options.seed,
+    )

@@ -1,0 +1,87 @@
+"""One symbol's standing at the virtual moment: what quotes and fundamentals are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from infrastructure.exchange.timeframes import trading_date
+from infrastructure.simulators.schwab.bars import Bars
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.synthesis import NS_PER_MINUTE
+
+YEAR: Final = timedelta(days=365)
+_NS_PER_DAY: Final = 86_400 * 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Prices of one symbol, in today's shares.
+
+    Attributes:
+        open: The last session's (or the running one's) first price; so are `high`, `low`.
+        last: The last price of that session, or of extended hours after it.
+        last_ns: When that was, nanoseconds UTC.
+        regular_last: The last price of the session itself.
+        regular_last_ns: When that was.
+        previous_close: The close of the session before, None on the first day.
+        year_high: Highest price of 52 weeks; so is `year_low` the lowest.
+        volumes: Daily volumes of up to a year, oldest first.
+        extended: Minutes of extended hours since the session's close, without a row when none.
+    """
+
+    open: float
+    high: float
+    low: float
+    last: float
+    last_ns: int
+    regular_last: float
+    regular_last_ns: int
+    previous_close: float | None
+    year_high: float
+    year_low: float
+    volume: int
+    volumes: tuple[int, ...]
+    extended: Bars
+
+    def average_volume(self, sessions: int) -> float:
+        """Return the mean daily volume of the last sessions."""
+        part = self.volumes[-sessions:]
+        return sum(part) / len(part)
+
+
+def snapshot(market: ReplayMarket, symbol: str) -> Snapshot | None:
+    """Return where a symbol stands, None before its first session.
+
+    Args:
+        market: The replay.
+        symbol: One of its symbols.
+    """
+    daily = market.daily(symbol)
+    if len(daily) == 0:
+        return None
+    now = market.now_ns
+    day = trading_date(int(daily.start_ns[-1]))
+    close_ns = market.close_ns(day)
+    regular_last_ns = min(now, close_ns)
+    after = market.minutes(symbol, day, market.market_date, True).between(close_ns, now)
+    year_ns = YEAR // timedelta(days=1) * _NS_PER_DAY
+    year = daily.between(int(daily.start_ns[-1]) - year_ns, now)
+    regular_last = float(daily.close[-1])
+    has_after = len(after) > 0
+    return Snapshot(
+        open=float(daily.open[-1]),
+        high=float(daily.high[-1]),
+        low=float(daily.low[-1]),
+        last=float(after.close[-1]) if has_after else regular_last,
+        last_ns=int(after.start_ns[-1]) + NS_PER_MINUTE if has_after else regular_last_ns,
+        regular_last=regular_last,
+        regular_last_ns=regular_last_ns,
+        previous_close=float(daily.close[-2]) if len(daily) > 1 else None,
+        year_high=float(year.high.max()),
+        year_low=float(year.low.min()),
+        volume=int(daily.volume[-1]),
+        volumes=tuple(year.volume.tolist()),
+        extended=after,
+    )
