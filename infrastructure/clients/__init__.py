@@ -1,0 +1,1 @@
+"""The four base clients: Schwab, Redis, InfluxDB, Grafana. Siblings: none imports another."""

@@ -1,0 +1,1 @@
+"""Grafana behind our client: its HTTP API, its containers under compose, and a dashboard linter."""

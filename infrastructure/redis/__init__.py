@@ -1,0 +1,1 @@
+"""Redis: its URLs, its errors in our tree, locks with fencing, and a server of our own."""

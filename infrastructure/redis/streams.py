@@ -1,0 +1,191 @@
+"""Streams: bounded logs that several readers and consumer groups read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from redis.exceptions import ResponseError
+
+from infrastructure.errors import UsageError
+from infrastructure.redis.session import RedisSession, Value
+
+
+class StreamEntry(NamedTuple):
+    """One entry of a stream.
+
+    Attributes:
+        id: Its id, `milliseconds-sequence`.
+        fields: Its fields as stored; empty for a pending entry that was deleted since.
+    """
+
+    id: str
+    fields: dict[str, bytes]
+
+
+class Streams(RedisSession):
+    """Append to streams and read them."""
+
+    def xadd(
+        self,
+        stream: str,
+        fields: Mapping[str, Value],
+        *,
+        max_length: int | None = None,
+        exact: bool = False,
+        entry_id: str = "*",
+    ) -> str:
+        """Append an entry and return its id.
+
+        Args:
+            stream: The stream's name.
+            fields: At least one field.
+            max_length: Drop the oldest entries beyond so many.
+            exact: Drop them at once; otherwise Redis keeps a few more, which is far cheaper.
+            entry_id: The id, "*" for the server's next.
+        """
+        with self.asking(f"XADD {stream}") as server:
+            added = server.xadd(
+                self.key(stream),
+                dict(fields),
+                id=entry_id,
+                maxlen=max_length,
+                approximate=not exact,
+            )
+        return _id(added)
+
+    def xlen(self, stream: str) -> int:
+        """Return how many entries a stream has."""
+        with self.asking(f"XLEN {stream}") as server:
+            return int(server.xlen(self.key(stream)))
+
+    def xrange(
+        self, stream: str, start: str = "-", end: str = "+", count: int | None = None
+    ) -> list[StreamEntry]:
+        """Return the entries from one id to another, both included."""
+        with self.asking(f"XRANGE {stream}") as server:
+            return _entries(server.xrange(self.key(stream), start, end, count=count))
+
+    def xdel(self, stream: str, *ids: str) -> int:
+        """Delete entries and return how many were there."""
+        with self.asking(f"XDEL {stream}") as server:
+            return int(server.xdel(self.key(stream), *ids))
+
+    def xread(
+        self, after: Mapping[str, str], *, count: int | None = None, block_ms: int | None = None
+    ) -> dict[str, list[StreamEntry]]:
+        """Return new entries by stream; a stream without any is left out.
+
+        Args:
+            after: The last id seen by stream; "0" for all, "$" for those from now on.
+            count: How many of each stream at most.
+            block_ms: Wait so long for the first, None not at all.
+
+        Raises:
+            UsageError: If the wait reaches the client's time-out.
+        """
+        self._check_wait(block_ms)
+        with self.asking(f"XREAD {' '.join(after)}") as server:
+            answer = server.xread(
+                {self.key(stream): last for stream, last in after.items()},
+                count=count,
+                block=block_ms,
+            )
+        return self._by_stream(answer)
+
+    def xgroup_create(self, stream: str, group: str, *, after: str = "$") -> bool:
+        """Make a consumer group, and the stream with it; False when the group is there.
+
+        Args:
+            stream: The stream's name.
+            group: The group's name.
+            after: The group gets what follows this id; "0" for all there is.
+        """
+        with self.asking(f"XGROUP CREATE {stream}") as server:
+            try:
+                server.xgroup_create(self.key(stream), group, id=after, mkstream=True)
+            except ResponseError as error:
+                if not str(error).upper().startswith("BUSYGROUP"):
+                    raise
+                return False
+            return True
+
+    def xgroup_destroy(self, stream: str, group: str) -> bool:
+        """Remove a consumer group; whether it was there."""
+        with self.asking(f"XGROUP DESTROY {stream}") as server:
+            return bool(server.xgroup_destroy(self.key(stream), group))
+
+    def xreadgroup(
+        self,
+        group: str,
+        consumer: str,
+        after: Mapping[str, str],
+        *,
+        count: int | None = None,
+        block_ms: int | None = None,
+    ) -> dict[str, list[StreamEntry]]:
+        """Return entries for one consumer of a group; each has to be acknowledged by `xack`.
+
+        Args:
+            group: The group's name.
+            consumer: This reader's name; ids other than ">" repeat what it has not acknowledged.
+            after: ">" for new entries, by stream.
+            count: How many of each stream at most.
+            block_ms: Wait so long for the first, None not at all.
+
+        Raises:
+            InputError: If there is no such group.
+            UsageError: If the wait reaches the client's time-out.
+        """
+        self._check_wait(block_ms)
+        with self.asking(f"XREADGROUP {' '.join(after)}") as server:
+            answer = server.xreadgroup(
+                group,
+                consumer,
+                {self.key(stream): last for stream, last in after.items()},
+                count=count,
+                block=block_ms,
+            )
+        return self._by_stream(answer)
+
+    def xack(self, stream: str, group: str, *ids: str) -> int:
+        """Acknowledge entries and return how many were pending."""
+        with self.asking(f"XACK {stream}") as server:
+            return int(server.xack(self.key(stream), group, *ids))
+
+    def xclaim(
+        self, stream: str, group: str, consumer: str, *ids: str, idle_ms: int
+    ) -> list[StreamEntry]:
+        """Take pending entries over from a consumer that has let them lie.
+
+        Args:
+            stream: The stream's name.
+            group: The group's name.
+            consumer: Who takes them.
+            *ids: Which.
+            idle_ms: Only those that lay so long.
+        """
+        with self.asking(f"XCLAIM {stream}") as server:
+            return _entries(server.xclaim(self.key(stream), group, consumer, idle_ms, list(ids)))
+
+    def _check_wait(self, block_ms: int | None) -> None:
+        if block_ms is not None and not 0 < block_ms < self.timeout_s * 1000:
+            raise UsageError(
+                f"a read waits {block_ms} ms, expected more than 0 and less than the time-out of "
+                f"{self.timeout_s:g} s"
+            )
+
+    def _by_stream(self, answer: Any) -> dict[str, list[StreamEntry]]:
+        pairs = answer.items() if isinstance(answer, dict) else answer or []
+        return {self.name(key): _entries(entries) for key, entries in pairs}
+
+
+def _entries(entries: Any) -> list[StreamEntry]:
+    return [
+        StreamEntry(_id(entry_id), {name.decode(): value for name, value in (fields or {}).items()})
+        for entry_id, fields in entries or []
+    ]
+
+
+def _id(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

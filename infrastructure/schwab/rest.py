@@ -1,0 +1,152 @@
+"""The authorised request: bearer token, one refresh on 401, bounded retries, mapped errors."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+import requests
+
+from infrastructure.clock import Clock
+from infrastructure.config import Secret
+from infrastructure.errors import ConfigError, ProviderUnavailable, StackError
+from infrastructure.logging import get_logger
+from infrastructure.schwab.answer import Answer
+from infrastructure.schwab.refusals import WAIT, request_refusal
+from infrastructure.schwab.retry import RetryPolicy, passes_by_itself, with_retries
+from infrastructure.schwab.transport import Authorization, send
+
+_log = get_logger("schwab.rest")
+
+
+class Requester:
+    """Send authorised GET requests to one Schwab host.
+
+    Args:
+        base_url: Scheme and authority, such as `https://api.schwabapi.com`.
+        access_token: Returns a token to send; called with True after Schwab refused the last one.
+        session: Who sends.
+        clock: Tells the time and waits between attempts.
+        timeout_s: Longest silence of one attempt, seconds.
+        retry: The bounds of retrying.
+        jitter: Returns a number from 0 to 1.
+        new_id: Makes the correlation id of a request.
+
+    Raises:
+        ConfigError: If the base URL is no http(s) URL.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        access_token: Callable[[bool], Secret],
+        *,
+        session: requests.Session,
+        clock: Clock,
+        timeout_s: float,
+        retry: RetryPolicy,
+        jitter: Callable[[], float] = random.random,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self.base_url = checked_base_url(base_url)
+        self._access_token = access_token
+        self._session = session
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._retry = retry
+        self._jitter = jitter
+        self._new_id = new_id
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        what: str,
+        symbol: str | None = None,
+    ) -> Answer:
+        """Return the 2xx answer of a GET request.
+
+        Args:
+            path: From the host's root, already percent-encoded.
+            params: The query, not yet encoded.
+            what: What is asked, for sentences.
+            symbol: The one symbol asked for, if there is one: a 404 then names it.
+
+        Raises:
+            StackError: Any leaf of the tree's retry, sign-in and input branches.
+        """
+        return with_retries(
+            lambda: self._attempt(path, params, what=what, symbol=symbol),
+            policy=self._retry,
+            clock=self._clock,
+            jitter=self._jitter,
+            may_repeat=passes_by_itself,
+        )
+
+    def refusal(self, answer: Answer, *, symbol: str | None = None) -> StackError:
+        """Return the error that an answer stands for."""
+        return request_refusal(answer, now_ns=self._clock.now_ns(), symbol=symbol)
+
+    def unreadable(self, answer: Answer) -> StackError:
+        """Return the error of a 2xx answer that is no JSON."""
+        if answer.is_html:
+            return self.refusal(answer)
+        return ProviderUnavailable(
+            f"Schwab's answer for {answer.what} is no JSON; it may have been cut off",
+            next_step=WAIT,
+            correlation_id=answer.correlation_id,
+        )
+
+    def _attempt(
+        self, path: str, params: Mapping[str, str] | None, *, what: str, symbol: str | None
+    ) -> Answer:
+        answer = self._send(path, params, what=what, force_refresh=False)
+        if answer.status == 401:
+            _log.info("Schwab refused the access token early; refreshing it once")
+            answer = self._send(path, params, what=what, force_refresh=True)
+        if 200 <= answer.status < 300:
+            return answer
+        raise self.refusal(answer, symbol=symbol)
+
+    def _send(
+        self, path: str, params: Mapping[str, str] | None, *, what: str, force_refresh: bool
+    ) -> Answer:
+        token = self._access_token(force_refresh)
+        started_ns = self._clock.monotonic_ns()
+        answer = send(
+            self._session,
+            "GET",
+            f"{self.base_url}{path}",
+            what=what,
+            auth=Authorization("Bearer", token.reveal()),
+            timeout_s=self._timeout_s,
+            correlation_id=self._new_id(),
+            params=params,
+        )
+        _log.debug(
+            "GET %s -> %d, %d bytes, %.0f ms, id %s",
+            path,
+            answer.status,
+            len(answer.body),
+            (self._clock.monotonic_ns() - started_ns) / 1e6,
+            answer.correlation_id,
+        )
+        return answer
+
+
+def checked_base_url(base_url: str) -> str:
+    """Return the base URL without a trailing slash.
+
+    Raises:
+        ConfigError: If it is no plain http(s) URL.
+    """
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigError(
+            f"The Schwab base URL {base_url!r} is no plain http(s) URL",
+            next_step="Unset SCHWAB_BASE_URL, or give it as https://host.",
+        )
+    return base_url.rstrip("/")
