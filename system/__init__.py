@@ -1,0 +1,1 @@
+"""The systems that stand on the infrastructure."""

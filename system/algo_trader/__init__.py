@@ -1,0 +1,1 @@
+"""The algorithmic-trading system."""

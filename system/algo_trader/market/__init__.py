@@ -1,0 +1,1 @@
+"""The domain of market data: timeframes, sessions, provenance, bars and splits."""

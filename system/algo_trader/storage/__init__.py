@@ -1,0 +1,1 @@
+"""Where data rest: the declared tables, the archive (the truth), its projection into InfluxDB."""

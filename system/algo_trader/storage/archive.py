@@ -1,0 +1,265 @@
+"""The archive: Parquet parts and the log that says which of them count. It is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from infrastructure.clock import Clock, SystemClock
+from infrastructure.supervision.files import make_private_folder
+from infrastructure.supervision.locks import FileLock
+from system.algo_trader.market.bars import Bars, Series
+from system.algo_trader.market.timeframe import Adjustment, Session, Timeframe
+from system.algo_trader.storage import parts
+from system.algo_trader.storage.manifest import Manifest, Part
+from system.algo_trader.storage.records import (
+    GAPS,
+    QUARANTINE,
+    SPLITS,
+    bars_dataset,
+    schema_of,
+    timeframe_of,
+)
+from system.algo_trader.storage.transaction import Appended, Transaction
+from system.algo_trader.storage.version import check_version, write_version
+from system.algo_trader.storage.winners import latest_revisions, pick_winners
+
+MANIFEST_FILE: Final = "manifest.log"
+LOCK_FILE: Final = "lock"
+PROJECTION_LOCK_FILE: Final = "projection.lock"
+LOCK_TIMEOUT_S: Final = 30.0
+
+Faults = Callable[[str], None]
+
+
+def no_faults(step: str) -> None:
+    """Do nothing at a named step; tests pass a function that fails there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Say what the archive has of one symbol in one dataset.
+
+    Attributes:
+        dataset: Such as `bars_1d`.
+        symbol: Whose it is.
+        rows: Stored rows, superseded revisions included.
+        bytes: Size of the files.
+        first_ns: The earliest instant, nanoseconds UTC.
+        last_ns: The latest.
+    """
+
+    dataset: str
+    symbol: str
+    rows: int
+    bytes: int
+    first_ns: int
+    last_ns: int
+
+
+class Archive:
+    """Store bars for good, and say which of them to believe.
+
+    Readers need no lock: what a transaction adds becomes visible with its one line in the log.
+    Writers in any process wait for each other.
+
+    Args:
+        root: The archive's folder; made by the first transaction.
+        clock: Stamps commits and waits for the lock.
+        lock_timeout_s: How long a writer waits for another, seconds.
+        faults: Called with the name of each step of a commit: `part`, `manifest`, `committed`.
+
+    Raises:
+        StoreNewer: If a newer version wrote the archive.
+        CorruptStore: If the version file cannot be understood.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        clock: Clock | None = None,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
+        faults: Faults = no_faults,
+    ) -> None:
+        self.root = root
+        self._clock = clock if clock is not None else SystemClock()
+        self._lock_timeout_s = lock_timeout_s
+        self._faults = faults
+        self._manifest = Manifest(root / MANIFEST_FILE)
+        check_version(root)
+
+    @contextmanager
+    def transaction(self, request_id: str) -> Iterator[Transaction]:
+        """Yield a transaction: all that it adds becomes visible at once, or nothing does.
+
+        Args:
+            request_id: The request that the data came from.
+
+        Raises:
+            StoreLocked: If another process has been writing for too long.
+            DiskFull: If there is no space left; nothing has been stored then.
+            StoreNewer: If a newer version took the archive over meanwhile.
+        """
+        make_private_folder(self.root)
+        lock = FileLock(self.root / LOCK_FILE)
+        with lock.holding(timeout_s=self._lock_timeout_s, clock=self._clock):
+            check_version(self.root)
+            write_version(self.root)
+            transaction = Transaction(
+                self.root, request_id, self._manifest, self._clock, self._faults
+            )
+            try:
+                yield transaction
+                transaction.commit()
+            except BaseException:
+                transaction.abandon()
+                raise
+
+    @contextmanager
+    def projecting(self) -> Iterator[None]:
+        """Keep other processes from projecting this archive for the length of a block.
+
+        Raises:
+            StoreLocked: If another process has been projecting for too long.
+        """
+        make_private_folder(self.root)
+        lock = FileLock(self.root / PROJECTION_LOCK_FILE)
+        with lock.holding(timeout_s=self._lock_timeout_s, clock=self._clock):
+            yield
+
+    def append(self, bars: Bars, request_id: str) -> Appended:
+        """Store bars in a transaction of their own; errors as in `transaction`."""
+        with self.transaction(request_id) as transaction:
+            return transaction.append(bars)
+
+    def winners(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        *,
+        session: Session = Session.RTH,
+        adjustment: Adjustment = Adjustment.SPLIT,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> Bars:
+        """Return the bars to believe, one for each start, by rising start.
+
+        Args:
+            symbol: The instrument.
+            timeframe: The span of a bar.
+            session: The hours that count.
+            adjustment: What prices are adjusted for.
+            start_ns: The first start, nanoseconds UTC; None for the beginning.
+            end_ns: The instant before which bars start; None for the end.
+
+        Raises:
+            CorruptStore: If a part is missing or damaged.
+        """
+        bars = self._bars(symbol, timeframe, start_ns, end_ns)
+        wanted = bars.equals("session", session) & bars.equals("adjustment", adjustment)
+        return pick_winners(bars.where(wanted))
+
+    def last(self, count: int, series: Series) -> Bars:
+        """Return the last bars of one series, its newest revisions, by rising start."""
+        parts_left = sorted(
+            self._parts(bars_dataset(series.timeframe), series.symbol),
+            key=lambda part: part.last_ns,
+        )
+        found = Bars.empty()
+        while parts_left:
+            part = parts_left.pop()
+            found = Bars.concat([Bars(parts.read_part(self.root, part)).of_series(series), found])
+            older = max((part.last_ns for part in parts_left), default=None)
+            if older is not None and len(np.unique(found.between(older + 1, None).start)) >= count:
+                break
+        return latest_revisions(found).last(count)
+
+    def series(self, series: Series, *, start_ns: int | None = None) -> Bars:
+        """Return the bars of one series, the newest revision of each, by rising start.
+
+        Args:
+            series: The series.
+            start_ns: The first start, nanoseconds UTC; None for the beginning.
+        """
+        bars = self._bars(series.symbol, series.timeframe, start_ns, None)
+        return latest_revisions(bars.of_series(series))
+
+    def revisions(self, symbol: str, timeframe: Timeframe) -> Bars:
+        """Return every stored bar, superseded revisions included, in the order of storing."""
+        return self._bars(symbol, timeframe, None, None)
+
+    def spans(self) -> list[Span]:
+        """Return what is stored, by dataset and symbol."""
+        found: dict[tuple[str, str], Span] = {}
+        for part in self._manifest.parts():
+            key = (part.dataset, part.symbol)
+            old = found.get(key)
+            found[key] = Span(
+                *key,
+                rows=part.rows + (old.rows if old else 0),
+                bytes=part.bytes + (old.bytes if old else 0),
+                first_ns=min(part.first_ns, old.first_ns) if old else part.first_ns,
+                last_ns=max(part.last_ns, old.last_ns) if old else part.last_ns,
+            )
+        return [found[key] for key in sorted(found)]
+
+    def bar_series(self) -> list[tuple[str, Timeframe]]:
+        """Return the symbols and timeframes of which bars are stored, in order."""
+        timeframes = list(Timeframe)
+        pairs = {
+            (part.symbol, timeframe)
+            for part in self._manifest.parts()
+            if (timeframe := timeframe_of(part.dataset)) is not None
+        }
+        return sorted(pairs, key=lambda pair: (pair[0], timeframes.index(pair[1])))
+
+    def quarantined(self, symbol: str | None = None) -> pa.Table:
+        """Return the refused bars with rule and reason, of one symbol or of all."""
+        return self._table(QUARANTINE, symbol)
+
+    def splits(self, symbol: str | None = None) -> pa.Table:
+        """Return the splits found, of one symbol or of all."""
+        return self._table(SPLITS, symbol)
+
+    def gaps(self, symbol: str | None = None) -> pa.Table:
+        """Return the gaps as they were recorded, of one symbol or of all.
+
+        A recorded gap stays recorded when later bars close it.
+        """
+        return self._table(GAPS, symbol)
+
+    def damages(self) -> list[str]:
+        """Return one sentence for every part that is missing or does not match its checksum."""
+        found = (parts.damage_of(self.root, part) for part in self._manifest.parts())
+        return [damage for damage in found if damage is not None]
+
+    def _bars(
+        self, symbol: str, timeframe: Timeframe, start_ns: int | None, end_ns: int | None
+    ) -> Bars:
+        tables = [
+            parts.read_part(self.root, part)
+            for part in self._parts(bars_dataset(timeframe), symbol)
+            if (start_ns is None or part.last_ns >= start_ns)
+            and (end_ns is None or part.first_ns < end_ns)
+        ]
+        if not tables:
+            return Bars.empty()
+        return Bars(pa.concat_tables(tables)).between(start_ns, end_ns)
+
+    def _table(self, dataset: str, symbol: str | None) -> pa.Table:
+        tables = [parts.read_part(self.root, part) for part in self._parts(dataset, symbol)]
+        return pa.concat_tables([schema_of(dataset).empty_table(), *tables]).combine_chunks()
+
+    def _parts(self, dataset: str, symbol: str | None) -> list[Part]:
+        return [
+            part
+            for part in self._manifest.parts()
+            if part.dataset == dataset and symbol in (None, part.symbol)
+        ]

@@ -1,0 +1,176 @@
+"""The archive's manifest: a log of commits, one line each, whole or void."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from infrastructure.errors import CorruptStore
+from infrastructure.supervision.files import told_in_a_sentence
+
+_DIGEST_SIZE: Final = 16
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Describe one Parquet file of the archive.
+
+    Attributes:
+        dataset: What it holds, such as `bars_1d`.
+        symbol: Whose it is.
+        path: Where it lies, relative to the archive.
+        sha256: Of the file's bytes, hexadecimal.
+        bytes: The file's size.
+        rows: How many rows it holds.
+        first_ns: The smallest value of the dataset's time column, nanoseconds UTC.
+        last_ns: The largest.
+        schema_version: Of the dataset's columns.
+    """
+
+    dataset: str
+    symbol: str
+    path: str
+    sha256: str
+    bytes: int
+    rows: int
+    first_ns: int
+    last_ns: int
+    schema_version: int = 1
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """Describe what one transaction added.
+
+    Attributes:
+        sequence: Its number, from 1.
+        committed_at_ns: When, nanoseconds UTC.
+        request_id: The request that the data came from.
+        parts: The files that it added.
+    """
+
+    sequence: int
+    committed_at_ns: int
+    request_id: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """How far the log has been read: `offset` is the end of the last whole line."""
+
+    offset: int
+    sequence: int
+
+
+class Manifest:
+    """Read and extend the log of commits.
+
+    A line is the first 16 hexadecimal digits of its JSON's sha256, a space, and the JSON. A line
+    without its end was cut off by a crash before it was acknowledged: it is no commit. Writers
+    hold the archive's lock.
+
+    Args:
+        path: The log's file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._commits: list[Commit] = []
+        self._tail = _Tail(0, 0)
+
+    def commits(self) -> tuple[Commit, ...]:
+        """Return all commits, reading what other processes have added meanwhile.
+
+        Raises:
+            CorruptStore: If a whole line does not match its checksum or is out of order.
+        """
+        self._refresh()
+        return tuple(self._commits)
+
+    def parts(self) -> list[Part]:
+        """Return the parts of all commits, in the order in which they were added."""
+        return [part for commit in self.commits() for part in commit.parts]
+
+    def append(self, committed_at_ns: int, request_id: str, parts: tuple[Part, ...]) -> Commit:
+        """Add a commit: when this returns, it is on disk; when it raises, it does not exist.
+
+        Raises:
+            DiskFull: If there is no space left.
+            OperatorError: If the file system refuses.
+        """
+        self._refresh()
+        commit = Commit(
+            sequence=self._tail.sequence + 1,
+            committed_at_ns=committed_at_ns,
+            request_id=request_id,
+            parts=parts,
+        )
+        with told_in_a_sentence(self.path):
+            number = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                # A line that a crash cut off lies behind the tail; it was never acknowledged.
+                os.ftruncate(number, self._tail.offset)
+                try:
+                    _write_at(number, self._tail.offset, _line(commit))
+                    os.fsync(number)
+                except OSError:
+                    os.ftruncate(number, self._tail.offset)
+                    raise
+            finally:
+                os.close(number)
+        self._refresh()
+        return commit
+
+    def _refresh(self) -> None:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._tail.offset)
+                fresh = file.read()
+        except FileNotFoundError:
+            fresh = b""
+        except OSError as error:
+            raise CorruptStore(f"cannot read {self.path}: {error.strerror}") from error
+        for line in fresh.splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                return
+            commit = self._parse(line)
+            self._commits.append(commit)
+            self._tail = _Tail(self._tail.offset + len(line), commit.sequence)
+
+    def _parse(self, line: bytes) -> Commit:
+        digest, _, body = line[:-1].partition(b" ")
+        wanted = self._tail.sequence + 1
+        if digest != _digest(body):
+            raise CorruptStore(
+                f"line {wanted} of {self.path} does not match its checksum",
+                next_step="Restore the archive's folder from a backup.",
+            )
+        try:
+            commit = msgspec.json.decode(body, type=Commit)
+        except msgspec.DecodeError as error:
+            raise CorruptStore(f"line {wanted} of {self.path} is no commit: {error}") from error
+        if commit.sequence != wanted:
+            raise CorruptStore(
+                f"line {wanted} of {self.path} has the number {commit.sequence}",
+                next_step="Restore the archive's folder from a backup.",
+            )
+        return commit
+
+
+def _line(commit: Commit) -> bytes:
+    body = msgspec.json.encode(commit)
+    return _digest(body) + b" " + body + b"\n"
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest()[:_DIGEST_SIZE].encode()
+
+
+def _write_at(number: int, offset: int, content: bytes) -> None:
+    written = 0
+    while written < len(content):
+        written += os.pwrite(number, content[written:], offset + written)

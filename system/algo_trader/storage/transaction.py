@@ -1,0 +1,243 @@
+"""One transaction of the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from infrastructure.clock import Clock
+from system.algo_trader.market.bars import Bars, Mask, Series
+from system.algo_trader.market.gap import Gap
+from system.algo_trader.market.quarantine import Rejected
+from system.algo_trader.storage import parts
+from system.algo_trader.storage.manifest import Manifest, Part
+from system.algo_trader.storage.records import (
+    GAP_SCHEMA,
+    GAPS,
+    QUARANTINE,
+    SPLIT_SCHEMA,
+    SPLITS,
+    bars_dataset,
+    schema_of,
+    time_column,
+)
+from system.algo_trader.storage.winners import latest_revisions
+
+_NS_PER_DAY: Final = 86_400_000_000_000
+_VALUES: Final = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Say what became of appended bars.
+
+    Attributes:
+        new: Bars whose key was not stored before.
+        unchanged: Bars that were stored already, equal in every value.
+        revised: Bars that became a new revision of a stored one.
+    """
+
+    new: int = 0
+    unchanged: int = 0
+    revised: int = 0
+
+    def __add__(self, other: Appended) -> Appended:
+        return Appended(
+            self.new + other.new, self.unchanged + other.unchanged, self.revised + other.revised
+        )
+
+
+class Transaction:
+    """Collect what is added; made by `Archive.transaction`, which holds the lock.
+
+    Args:
+        root: The archive's folder.
+        request_id: The request that the data came from.
+        manifest: The log to commit to.
+        clock: Stamps the commit.
+        faults: Called with the name of each step.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        request_id: str,
+        manifest: Manifest,
+        clock: Clock,
+        faults: Callable[[str], None],
+    ) -> None:
+        self._root = root
+        self._request_id = request_id
+        self._manifest = manifest
+        self._clock = clock
+        self._faults = faults
+        self._stored = manifest.parts()
+        self._known = {part.path for part in self._stored}
+        self._added: list[Part] = []
+        self._folders: set[Path] = set()
+
+    def append(self, bars: Bars) -> Appended:
+        """Add bars; equal ones are left out, and differing ones become new revisions.
+
+        The revision that the bars carry is replaced by the next one of their key.
+
+        Args:
+            bars: Bars of any series, each key at most once.
+
+        Raises:
+            ValueError: If a key occurs twice.
+            DiskFull: If there is no space left.
+        """
+        done = Appended()
+        for series in bars.series():
+            done += self._append_series(series, bars.of_series(series).sorted())
+        return done
+
+    def quarantine(self, rejected: Rejected) -> int:
+        """Add refused bars, leaving out those that are in quarantine already; return how many."""
+        table = rejected.table
+        added = 0
+        for symbol in _distinct(table, "symbol"):
+            mine = _of_symbol(table, symbol)
+            known = _identities(self._rows(QUARANTINE, symbol))
+            added += self._add(QUARANTINE, symbol, mine.filter(_unknown(mine, known)))
+        return added
+
+    def record_split(self, series: Series, factor: Fraction, before_ns: int) -> None:
+        """Add a split: bars that start before `before_ns` were restated by the factor."""
+        row = {
+            "symbol": series.symbol,
+            "timeframe": str(series.timeframe),
+            "session": str(series.session),
+            "source": str(series.source),
+            "numerator": factor.numerator,
+            "denominator": factor.denominator,
+            "before": before_ns,
+            "detected_at": self._clock.now_ns(),
+        }
+        self._add(SPLITS, series.symbol, pa.Table.from_pylist([row], schema=SPLIT_SCHEMA))
+
+    def record_gaps(self, series: Series, gaps: Iterable[Gap]) -> int:
+        """Add gaps, leaving out those that are recorded already; return how many were added."""
+        stored = self._rows(GAPS, series.symbol).to_pylist()
+        known = {(row["timeframe"], row["session"], row["first"], row["last"]) for row in stored}
+        rows = [
+            {
+                "symbol": series.symbol,
+                "timeframe": str(series.timeframe),
+                "session": str(series.session),
+                "first": gap.first_ns,
+                "last": gap.last_ns,
+                "count": gap.count,
+                "detected_at": self._clock.now_ns(),
+            }
+            for gap in gaps
+            if (series.timeframe, series.session, gap.first_ns, gap.last_ns) not in known
+        ]
+        if not rows:
+            return 0
+        return self._add(GAPS, series.symbol, pa.Table.from_pylist(rows, schema=GAP_SCHEMA))
+
+    def commit(self) -> None:
+        """Make everything that was added visible, by one line in the log."""
+        if not self._added:
+            return
+        self._faults("manifest")
+        self._manifest.append(self._clock.now_ns(), self._request_id, tuple(self._added))
+        self._added.clear()
+        self._faults("committed")
+
+    def abandon(self) -> None:
+        """Remove the files of a transaction that is not going to be committed."""
+        committed = {part.path for part in self._manifest.parts()}
+        for part in self._added:
+            if part.path not in committed:
+                (self._root / part.path).unlink(missing_ok=True)
+        self._added.clear()
+
+    def _append_series(self, series: Series, bars: Bars) -> Appended:
+        if len(np.unique(bars.start)) != len(bars):
+            raise ValueError(f"two bars of {series} start at the same instant")
+        stored = latest_revisions(self._stored_bars(series, bars))
+        row = np.searchsorted(stored.start, bars.start)
+        exists = np.isin(bars.start, stored.start)
+        twins = stored.take(row[exists])
+        same = np.zeros(len(bars), dtype=np.bool_)
+        same[exists] = _same_values(twins, bars.where(exists))
+        revision = np.zeros(len(bars), dtype=np.int64)
+        revision[exists] = twins.integers("revision") + 1
+        fresh = bars.replace(revision=revision).where(~same)
+        for part in _by_day(fresh) if series.timeframe.is_intraday else [fresh]:
+            self._add(bars_dataset(series.timeframe), series.symbol, part.table)
+        return Appended(int((~exists).sum()), int(same.sum()), int((exists & ~same).sum()))
+
+    def _stored_bars(self, series: Series, around: Bars) -> Bars:
+        span = (int(around.start[0]), int(around.start[-1]))
+        table = self._rows(bars_dataset(series.timeframe), series.symbol, span)
+        return Bars(table).of_series(series)
+
+    def _rows(self, dataset: str, symbol: str, span: tuple[int, int] | None = None) -> pa.Table:
+        tables = [
+            parts.read_part(self._root, part)
+            for part in (*self._stored, *self._added)
+            if part.dataset == dataset
+            and part.symbol == symbol
+            and (span is None or (part.first_ns <= span[1] and part.last_ns >= span[0]))
+        ]
+        empty = schema_of(dataset).empty_table()
+        return pa.concat_tables([empty, *tables]).combine_chunks()
+
+    def _add(self, dataset: str, symbol: str, table: pa.Table) -> int:
+        if not table.num_rows:
+            return 0
+        self._faults("part")
+        part = parts.write_part(
+            self._root, dataset, symbol, table.sort_by(time_column(dataset)).combine_chunks()
+        )
+        if part.path not in self._known:
+            self._known.add(part.path)
+            self._added.append(part)
+        folder = (self._root / part.path).parent
+        if folder not in self._folders:
+            self._folders.add(folder)
+            parts.remove_strays(self._root, folder, self._known)
+        return int(table.num_rows)
+
+
+def _same_values(left: Bars, right: Bars) -> Mask:
+    same = left.floats("is_synthetic") == right.floats("is_synthetic")
+    for name in _VALUES:
+        mine, other = left.floats(name), right.floats(name)
+        same &= (mine == other) | (np.isnan(mine) & np.isnan(other))
+    return np.asarray(same)
+
+
+def _by_day(bars: Bars) -> Sequence[Bars]:
+    days = bars.start // _NS_PER_DAY
+    return [bars.where(days == day) for day in np.unique(days)]
+
+
+def _distinct(table: pa.Table, name: str) -> list[str]:
+    return sorted(set(table.column(name).to_pylist()))
+
+
+def _of_symbol(table: pa.Table, symbol: str) -> pa.Table:
+    return table.filter(pc.equal(table.column("symbol"), symbol))
+
+
+def _identities(table: pa.Table) -> set[tuple[object, ...]]:
+    names = ("timeframe", "session", "source", "start", "rule", *_VALUES)
+    return set(zip(*(table.column(name).to_pylist() for name in names), strict=True))
+
+
+def _unknown(table: pa.Table, known: set[tuple[object, ...]]) -> pa.Array:
+    names = ("timeframe", "session", "source", "start", "rule", *_VALUES)
+    rows = zip(*(table.column(name).to_pylist() for name in names), strict=True)
+    return pa.array([row not in known for row in rows], pa.bool_())
