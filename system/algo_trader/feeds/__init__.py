@@ -1,0 +1,1 @@
+"""Where data come from: each feed has the same few verbs."""

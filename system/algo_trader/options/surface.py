@@ -1,0 +1,178 @@
+"""One volatility and one set of Greeks for every contract of a chain, and their origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from system.algo_trader.options.black import Flags, Floats, Greeks, fast_greeks
+from system.algo_trader.options.chain import Chain, Numbers
+from system.algo_trader.options.implied import Bands, Reason, implied_bands, implied_volatility
+from system.algo_trader.options.parity import RateCurve, Terms, terms_of
+
+Codes = npt.NDArray[np.uint8]
+Preference = Literal["computed", "vendor"]
+
+
+class VolatilitySource(IntEnum):
+    """Say which price a contract's volatility comes from."""
+
+    NONE = 0
+    OTM_QUOTE = 1
+    ITM_QUOTE = 2
+    VENDOR = 3
+
+
+class GreeksSource(IntEnum):
+    """Say who computed a contract's delta and gamma."""
+
+    NONE = 0
+    COMPUTED = 1
+    VENDOR = 2
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Surface:
+    """Hold what a chain implies; every array is [n] in the chain's order unless it says more.
+
+    Attributes:
+        chain: The chain without expired contracts.
+        terms: What each expiry is carried with [m].
+        expiry_index: Position of a contract's expiry in `terms`.
+        volatility: The strike's volatility, the same for its call and its put; NaN without one.
+        volatility_source: uint8 `VolatilitySource`.
+        reason: uint8 `Reason` of the contract's own quote.
+        greeks: Computed with the strike's volatility, spot model with the parity forward's carry.
+        delta: The delta to use.
+        gamma: The gamma to use.
+        greeks_source: uint8 `GreeksSource` of `delta` and `gamma`.
+    """
+
+    chain: Chain
+    terms: Terms
+    expiry_index: Numbers
+    volatility: Floats
+    volatility_source: Codes
+    reason: Codes
+    greeks: Greeks
+    delta: Floats
+    gamma: Floats
+    greeks_source: Codes
+
+
+def is_missing_greek(delta: Floats, gamma: Floats, bid: Floats) -> Flags:
+    """Say where a vendor's Greeks are no Greeks.
+
+    NaN, a sentinel (-900 and below), an impossible value, or a gamma of 0 on an option that
+    somebody bids for.
+
+    Args:
+        delta: The vendor's delta [n].
+        gamma: The vendor's gamma [n].
+        bid: Dollars [n].
+    """
+    impossible = ~((np.abs(delta) <= 1.0) & (gamma >= 0.0))
+    flags: Flags = impossible | ((gamma == 0.0) & (bid > 0.0))
+    return flags
+
+
+def surface_of(
+    chain: Chain,
+    curve: RateCurve,
+    *,
+    dividend_yield: float = 0.0,
+    prefer: Preference = "computed",
+) -> Surface:
+    """Return volatilities and Greeks of the contracts that have not settled.
+
+    A strike's volatility is that of its out-of-the-money side, whose whole price is time value;
+    the in-the-money side, then the vendor's figure, stand in where it has none.
+
+    Args:
+        chain: A chain; what has settled is left out.
+        curve: Zero rates.
+        dividend_yield: Continuous yield for expiries without a call and a put to compare.
+        prefer: Whose delta and gamma to use where both exist. The vendor's missing ones are
+            always replaced by computed ones.
+    """
+    alive = chain.alive()
+    terms = terms_of(alive, curve, dividend_yield=dividend_yield)
+    at = alive.expiry_index
+    forward, years = terms.forward[at], terms.years[at]
+    mid = alive.mid
+    own = implied_volatility(
+        mid, forward, alive.strike, years, alive.is_call, discount=terms.discount[at]
+    )
+    quoted = np.where(
+        ~(alive.bid > 0),
+        np.uint8(Reason.NO_BID),
+        np.where(alive.bid > alive.ask, np.uint8(Reason.CROSSED), own.reason),
+    ).astype(np.uint8)
+    volatility, source = _strike_volatility(alive, forward, own.volatility)
+    greeks = fast_greeks(
+        alive.spot,
+        alive.strike,
+        years,
+        volatility,
+        alive.is_call,
+        rate=terms.rate[at],
+        dividend_yield=terms.carry_yield[at],
+    )
+    computed = np.isfinite(greeks.gamma)
+    vendor = ~is_missing_greek(alive.vendor_delta, alive.vendor_gamma, alive.bid)
+    by_vendor = vendor & ~computed if prefer == "computed" else vendor
+    return Surface(
+        chain=alive,
+        terms=terms,
+        expiry_index=at,
+        volatility=volatility,
+        volatility_source=source,
+        reason=quoted,
+        greeks=greeks,
+        delta=np.where(by_vendor, alive.vendor_delta, greeks.delta),
+        gamma=np.where(by_vendor, alive.vendor_gamma, greeks.gamma),
+        greeks_source=np.where(
+            by_vendor, GreeksSource.VENDOR, np.where(computed, GreeksSource.COMPUTED, 0)
+        ).astype(np.uint8),
+    )
+
+
+def bands_of(surface: Surface) -> Bands:
+    """Return what every contract's own bid, middle and ask imply."""
+    chain, terms, at = surface.chain, surface.terms, surface.expiry_index
+    return implied_bands(
+        chain.bid,
+        chain.ask,
+        terms.forward[at],
+        chain.strike,
+        terms.years[at],
+        chain.is_call,
+        discount=terms.discount[at],
+    )
+
+
+def _strike_volatility(chain: Chain, forward: Floats, own: Floats) -> tuple[Floats, Codes]:
+    """Give both sides of a strike the best volatility that either has."""
+    is_otm = np.where(chain.is_call, chain.strike >= forward, chain.strike < forward)
+    n = len(chain)
+    partner = np.arange(n)
+    same = (chain.settles_ns[1:] == chain.settles_ns[:-1]) & (chain.strike[1:] == chain.strike[:-1])
+    puts = np.flatnonzero(same)
+    partner[puts] = puts + 1
+    partner[puts + 1] = puts
+    from_otm = np.where(is_otm, own, np.where(partner != np.arange(n), own[partner], np.nan))
+    vendor = np.where(chain.vendor_volatility > 0, chain.vendor_volatility, np.nan)
+    vendor = np.where(np.isfinite(vendor), vendor, vendor[partner])
+    from_itm = np.where(is_otm, own[partner], own)
+    volatility = np.where(np.isfinite(from_otm), from_otm, from_itm)
+    volatility = np.where(np.isfinite(volatility), volatility, vendor)
+    source = np.select(
+        [np.isfinite(from_otm), np.isfinite(from_itm), np.isfinite(vendor)],
+        [VolatilitySource.OTM_QUOTE, VolatilitySource.ITM_QUOTE, VolatilitySource.VENDOR],
+        VolatilitySource.NONE,
+    )
+    return volatility, source.astype(np.uint8)
