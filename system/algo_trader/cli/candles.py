@@ -1,0 +1,118 @@
+"""`candles fetch|show`: the history of single symbols."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from system.algo_trader.cli.invocation import current
+
+if TYPE_CHECKING:
+    from system.algo_trader.market.bars import Bars
+    from system.algo_trader.market.timeframe import Timeframe
+
+app = typer.Typer(help="Fetch and show the history of single symbols.", no_args_is_help=True)
+
+JSON = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+SYMBOL = Annotated[str, typer.Argument(help="A symbol, such as AAPL.")]
+TIMEFRAME = Annotated[str, typer.Option("--timeframe", "-t", help="1m, 1d, 1w or 1mo.")]
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    symbol: SYMBOL,
+    timeframe: TIMEFRAME = "1d",
+    last: Annotated[int, typer.Option(min=1, help="How many bars.")] = 20,
+    as_json: JSON = False,
+) -> None:
+    """Show the last stored bars of a symbol, from the archive."""
+    from infrastructure.errors import NoDataError
+    from system.algo_trader import terminal
+
+    invocation = current(context)
+    chosen, wanted = _timeframe(timeframe), symbol.upper()
+    with invocation.runtime() as runtime:
+        bars = runtime.archive.winners(wanted, chosen).last(last)
+        if len(bars) == 0:
+            raise NoDataError(
+                f"nothing is stored of {wanted} {chosen}",
+                next_step=f"Run `algo-trader candles fetch {wanted} -t {chosen}`.",
+            )
+        if as_json or invocation.as_json:
+            terminal.print_json(_columns(bars))
+            return
+        realm = "simulator, replay of the past" if runtime.realm.is_simulated else "Schwab"
+        rows = list(_rows(bars, intraday=chosen.is_intraday))
+    shown = terminal.table(
+        f"{wanted} {chosen} ({realm}, as of {rows[-1][0]})",
+        ("start (New York)", "open", "high", "low", "close", "volume", "synthetic"),
+        rows,
+        numeric="lrrrrrl",
+    )
+    terminal.print_table(shown)
+
+
+@app.command()
+def fetch(
+    context: typer.Context,
+    symbol: SYMBOL,
+    timeframe: TIMEFRAME = "1d",
+    as_json: JSON = False,
+) -> None:
+    """Fetch one symbol's history of one timeframe, check it and store it."""
+    from system.algo_trader.cli.main_job import run_fetch
+
+    invocation = current(context)
+    invocation.as_json = invocation.as_json or as_json
+    raise typer.Exit(run_fetch(invocation, symbol.upper(), _timeframe(timeframe)))
+
+
+def _timeframe(text: str) -> Timeframe:
+    from infrastructure.errors import UsageError
+    from system.algo_trader.market.timeframe import Timeframe
+
+    try:
+        return Timeframe(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no timeframe", next_step=f"Use one of {', '.join(Timeframe)}."
+        ) from None
+
+
+def _columns(bars: Bars) -> dict[str, Any]:
+    from infrastructure.clock import rfc3339
+
+    table = bars.table
+    document: dict[str, Any] = {name: table.column(name).to_pylist() for name in table.column_names}
+    for name in ("start", "fetched_at"):
+        document[name] = [rfc3339(int(value)) for value in document[name]]
+    return document
+
+
+def _rows(bars: Bars, *, intraday: bool) -> list[tuple[object, ...]]:
+    from zoneinfo import ZoneInfo
+
+    from infrastructure.clock import utc_from_ns
+
+    zone = ZoneInfo("America/New_York")
+    form = "%Y-%m-%d %H:%M" if intraday else "%Y-%m-%d"
+    table = bars.table
+    prices = [table.column(name).to_pylist() for name in ("open", "high", "low", "close")]
+    return [
+        (
+            utc_from_ns(int(start)).astimezone(zone).strftime(form),
+            *(f"{column[index]:,.2f}" for column in prices),
+            None if volume is None else f"{volume:,}",
+            "yes" if synthetic else "no",
+        )
+        for index, (start, volume, synthetic) in enumerate(
+            zip(
+                table.column("start").to_pylist(),
+                table.column("volume").to_pylist(),
+                table.column("is_synthetic").to_pylist(),
+                strict=True,
+            )
+        )
+    ]

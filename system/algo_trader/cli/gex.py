@@ -1,0 +1,207 @@
+"""`gex SYMBOL`: dealers' gamma by strike, where it turns, and the walls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from system.algo_trader.cli.invocation import current
+
+if TYPE_CHECKING:
+    from system.algo_trader.options.parity import RateCurve
+
+STRIKES_SHOWN = 12
+EXPIRIES_SHOWN = 10
+
+
+def gex(
+    context: typer.Context,
+    symbol: Annotated[str, typer.Argument(help="The underlying: SPX, SPY.")],
+    cboe: Annotated[
+        Path | None, typer.Option("--cboe", help="A quote table downloaded from cboe.com as CSV.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Write an interactive page that needs no network.")
+    ] = None,
+    rates: Annotated[
+        str,
+        typer.Option(
+            "--rates", help="Continuous zero rate, 0.05, or a curve by years, 0.25:0.052,1:0.05."
+        ),
+    ] = "0",
+    dividend_yield: Annotated[
+        float,
+        typer.Option("--dividend-yield", help="For expiries whose forward cannot be read off."),
+    ] = 0.0,
+    signs: Annotated[
+        str,
+        typer.Option(
+            "--signs",
+            help="Dealers' side: calls-plus-puts-minus, dealer-short-both, or CALL,PUT as 0.5,-1.",
+        ),
+    ] = "calls-plus-puts-minus",
+    weight: Annotated[
+        str, typer.Option("--weight", help="Contracts held: open_interest or volume.")
+    ] = "open_interest",
+    greeks: Annotated[
+        str, typer.Option("--greeks", help="Whose gamma first: computed or vendor.")
+    ] = "computed",
+) -> None:
+    """Show gamma exposure by strike and expiry, the flip, the walls and the terms of a chain."""
+    from infrastructure.clock import SystemClock, rfc3339
+    from infrastructure.errors import UsageError
+    from system.algo_trader.feeds.cboe import read_cboe
+    from system.algo_trader.options.exposure import sign_convention
+    from system.algo_trader.options.gex import gex_report
+
+    if cboe is None:
+        raise UsageError(
+            "gex needs a chain", next_step="Give a quote table of cboe.com with --cboe FILE."
+        )
+    if weight not in ("open_interest", "volume"):
+        raise UsageError(f"--weight {weight!r}", next_step="Expected open_interest or volume.")
+    if greeks not in ("computed", "vendor"):
+        raise UsageError(f"--greeks {greeks!r}", next_step="Expected computed or vendor.")
+    table = read_cboe(cboe, symbol)
+    report = gex_report(
+        table.chain,
+        now_ns=SystemClock().now_ns(),
+        curve=curve_of(rates),
+        dividend_yield=dividend_yield,
+        convention=sign_convention(signs),
+        weighting="volume" if weight == "volume" else "open_interest",
+        prefer="vendor" if greeks == "vendor" else "computed",
+    )
+    document = {
+        "name": table.name,
+        "source": "cboe",
+        "downloaded": rfc3339(table.downloaded_ns),
+        **report.as_dict(),
+    }
+    if plot is not None:
+        _write_page(plot, document)
+    if as_json or current(context).as_json:
+        from system.algo_trader import terminal
+
+        terminal.print_json(document)
+        return
+    show(document)
+    if plot is not None:
+        typer.echo(f"page      {plot}")
+
+
+def curve_of(text: str) -> RateCurve:
+    """Read `0.05`, or `0.25:0.052,1:0.05` with terms in years.
+
+    Raises:
+        UsageError: If it is neither.
+    """
+    from infrastructure.errors import UsageError
+    from system.algo_trader.options.parity import RateCurve
+
+    try:
+        if ":" not in text:
+            return RateCurve.flat(float(text))
+        knots = [part.split(":") for part in text.split(",")]
+        return RateCurve(tuple(float(t) for t, _ in knots), tuple(float(r) for _, r in knots))
+    except ValueError as error:
+        raise UsageError(
+            f"--rates {text!r} is no rate and no curve",
+            next_step="Expected 0.05, or ascending years with rates such as 0.25:0.052,1:0.05.",
+        ) from error
+
+
+def show(document: dict[str, Any]) -> None:
+    """Print the report for people."""
+    from system.algo_trader import terminal
+
+    out = terminal.console()
+    total = document["total"]["gex"]
+    out.print(
+        f"{document['name']} ({document['symbol']})  {document['spot']:,.2f}  "
+        f"quotes of {document['as_of']}{'  STALE' if document['stale'] else ''}",
+        markup=False,
+    )
+    used = f"{document['contracts_used']:,} of {document['contracts']:,}"
+    lines = {
+        "gamma": f"{dollars(total['net'])} per 1 %   calls {dollars(total['call'])}   "
+        f"puts {dollars(total['put'])}   ({document['convention']}, {document['weighting']})",
+        "flip": _marked(document["flip"]),
+        "  by strike": _marked(document["per_strike_flip"]),
+        "  running sum": _marked(document["cumulative_flip"]),
+        "call wall": _marked(document["call_wall"]),
+        "put wall": _marked(document["put_wall"]),
+        "max gamma": _marked(document["max_gamma"]),
+        "put/call": f"volume {_valued(document['put_call_volume'])}   "
+        f"open interest {_valued(document['put_call_open_interest'])}",
+        "delta": f"{dollars(document['total']['dex']['net'])} per 1 %",
+        "vanna": f"{dollars(document['total']['vanna']['net'])} per point of volatility",
+        "charm": f"{dollars(document['total']['charm']['net'])} per day",
+        "0dte gamma": dollars(document["buckets"]["0dte"]["gex"]),
+        "contracts": f"{used} held with Greeks, {document['contracts_expired']:,} expired "
+        f"left out, confidence {document['confidence']}",
+    }
+    out.print(terminal.pairs(lines), markup=False)
+    largest = sorted(document["strikes"], key=lambda row: -abs(row["gex"]["net"]))[:STRIKES_SHOWN]
+    rows = [
+        (f"{row['strike']:g}", *(dollars(row["gex"][side]) for side in ("net", "call", "put")))
+        for row in sorted(largest, key=lambda row: row["strike"])
+    ]
+    out.print(terminal.table("Largest strikes", ["strike", "net", "calls", "puts"], rows,
+                             numeric="rrrr"))  # fmt: skip
+    expiries = [
+        (
+            f"{row['date']} {'AM' if row['settles'][11:16] < '15:00' else 'PM'}",
+            f"{row['days']:.2f}",
+            f"{row['forward']:,.2f}",
+            _percent(row["atm_volatility"]),
+            _number(row["expected_move"]),
+            _number(row["straddle"]),
+            _percent(row["skew"]),
+            _number(row["max_pain"]["price"]),
+            dollars(row["gex"]["net"]),
+        )
+        for row in document["expiries"][:EXPIRIES_SHOWN]
+    ]
+    headings = ["expiry", "days", "forward", "atm iv", "1 sd", "straddle", "skew", "max pain"]
+    out.print(terminal.table("Next expiries", [*headings, "gamma"], expiries, numeric="lrrrrrrrr"))
+
+
+def dollars(amount: float) -> str:
+    """Write dollars with three or four digits and a letter for thousands, millions, billions."""
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if abs(amount) >= size:
+            return f"{'-' if amount < 0 else ''}${abs(amount) / size:,.2f}{letter}"
+    return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
+
+
+def _marked(mark: dict[str, Any]) -> str:
+    if mark["price"] is None:
+        return f"– ({mark['reason']})"
+    several = len(mark.get("crossings", ()))
+    return f"{mark['price']:,.2f}" + (f"  (nearest of {several})" if several > 1 else "")
+
+
+def _valued(ratio: dict[str, Any]) -> str:
+    return f"– ({ratio['reason']})" if ratio["value"] is None else f"{ratio['value']:.2f}"
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{100 * value:.2f} %"
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:,.2f}"
+
+
+def _write_page(path: Path, document: dict[str, Any]) -> None:
+    from infrastructure.errors import InputError
+    from system.algo_trader.cli.gex_page import gex_page
+
+    try:
+        path.write_text(gex_page(document), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write the page {str(path)!r}: {error.strerror}") from error

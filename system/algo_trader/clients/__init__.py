@@ -1,0 +1,1 @@
+"""This system's clients, each extending the base client of its service."""

@@ -1,0 +1,1 @@
+"""The dashboards and the provisioning files of Grafana."""

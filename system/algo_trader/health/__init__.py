@@ -1,0 +1,1 @@
+"""Checks of the running system and of the machine below it."""

@@ -1,0 +1,1 @@
+"""Jobs: what a command does, without its terminal."""

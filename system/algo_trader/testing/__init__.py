@@ -1,0 +1,1 @@
+"""Tools that only tests of this system use."""
