@@ -299,7 +299,7 @@ remove_root() {
     if [[ -e $CACHE/$part ]]; then delete_tree "$CACHE/$part"; fi
   done
   if [[ -d $CACHE/bazel ]]; then chmod -R u+w -- "$CACHE/bazel"; fi
-  rm -rf --one-file-system -- "$CACHE/bazel" "$CACHE/wheels" "$CACHE/installed-bazel" "$CACHE/setup.log" "$CACHE/lock"
+  rm -rf --one-file-system -- "$CACHE/bazel" "$CACHE/wheels" "$CACHE/java" "$CACHE/installed-bazel" "$CACHE/setup.log" "$CACHE/lock"
   rmdir --ignore-fail-on-non-empty -- "$CACHE"
   say "removed"
 }

@@ -94,7 +94,7 @@ def test_removing_where_nothing_is_says_so(tmp_path: Path) -> None:
 
 def test_removing_takes_the_cache_and_leaves_the_home(tmp_path: Path) -> None:
     cache = tmp_path / ".cache" / "algo-trader"
-    for folder in ("sid/etc", "bazel/x", "wheels/y"):
+    for folder in ("sid/etc", "bazel/x", "wheels/y", "java/z"):
         (cache / folder).mkdir(parents=True)
     (tmp_path / "notes.txt").write_text("mine")
     done = launch(tmp_path, "--remove-root", "--yes")

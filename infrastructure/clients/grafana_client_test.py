@@ -27,6 +27,8 @@ from infrastructure.errors import (
 from infrastructure.grafana.api import Outcome, content_hash, frame_rows
 from infrastructure.grafana.compose import ComposeProject, ServiceState
 from infrastructure.grafana.engine import ContainerState, DockerEngine, EngineInfo
+from infrastructure.grafana.http import GrafanaHttp
+from infrastructure.logging import redact
 
 URL = "http://127.0.0.1:1"
 HEALTHY = {"database": "ok", "version": "12.4.0", "commit": "abc"}
@@ -406,3 +408,9 @@ def test_a_datasource_without_an_answer_of_its_own_is_unhealthy(web: Any) -> Non
     web.get(f"{URL}/api/datasources/uid/x/health", status_code=502, text="bad gateway")
     with pytest.raises(ServiceUnavailable, match="the datasource x: 502"):
         make()[0].datasource_health("x")
+
+
+@pytest.mark.parametrize("name", ["token", "password"])
+def test_token_and_password_are_masked_in_every_text_once_a_client_has_them(name: str) -> None:
+    GrafanaHttp(URL, **cast(Any, {name: Secret(f"glsa_neverShown_{name}")}))
+    assert "neverShown" not in redact(f"the header was glsa_neverShown_{name}")

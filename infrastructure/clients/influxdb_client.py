@@ -1,7 +1,8 @@
 """The base client of InfluxDB 3: columns and lines in, tables and rows out, errors of the tree.
 
 influxdb3-python is the transport (blocks of line protocol by `/api/v3/write_lp`, queries by
-Flight); the encoder is ours. Rewriting a row is safe: a row is its tags and its time.
+Flight); the encoder is ours. A row is its tags and its time: to send the same row again is safe,
+to send it with other values is not, because InfluxDB 3 does not order overwrites.
 """
 
 from __future__ import annotations

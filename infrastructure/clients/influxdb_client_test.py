@@ -33,6 +33,7 @@ from infrastructure.errors import (
     WriteRejected,
 )
 from infrastructure.influxdb.schema import Column, TableSchema
+from infrastructure.logging import redact
 
 URL = "http://influx.test:8181"
 DATABASES = f"{URL}/api/v3/configure/database"
@@ -448,3 +449,8 @@ def test_no_secret_is_shown_and_closing_closes_all(clock: VirtualClock) -> None:
     client.close()
     client.close()
     assert transport.closed
+
+
+def test_the_token_is_masked_in_every_text_once_a_client_has_it() -> None:
+    BaseInfluxDBClient(URL, "d", token=Secret("apiv3_neverShown")).close()
+    assert "neverShown" not in redact("the header was apiv3_neverShown")

@@ -122,7 +122,12 @@ def _take_toml(
 ) -> None:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}",
+            next_step="Make it a readable file, or remove it.",
+        ) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
     known = {setting.name: setting for setting in declared}
     for name, value in _flatten(document):
@@ -131,7 +136,21 @@ def _take_toml(
                 f"{path} sets {name!r}, which is no setting",
                 next_step=f"Known settings: {', '.join(known)}.",
             )
-        by_name[name] = (value, Origin("toml", str(path)))
+        by_name[name] = (_toml_text(value, name, path), Origin("toml", str(path)))
+
+
+def _toml_text(value: Any, name: str, path: Path) -> str:
+    """Return a TOML value as the text that the other layers would hold, so all parse alike."""
+    if isinstance(value, list) and all(isinstance(part, str | int | float) for part in value):
+        return ",".join(_toml_text(part, name, path) for part in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ConfigError(
+        f"{path} sets {name!r} to a {type(value).__name__}, which no setting takes",
+        next_step="Give text, a number, true or false, or a list of these.",
+    )
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

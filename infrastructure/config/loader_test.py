@@ -66,9 +66,31 @@ def test_empty_variables_count_as_not_set(tmp_path: Path) -> None:
     assert _load(tmp_path, environment={"PORT": " "})["port"] == 1
 
 
+def test_toml_values_of_any_type_are_parsed_as_the_other_layers_are(tmp_path: Path) -> None:
+    declared = (
+        Setting("on", "ON", "A switch.", parse=lambda text: text == "true"),
+        Setting("names", "NAMES", "Names.", parse=lambda text: tuple(text.split(","))),
+        Setting("key", "KEY", "A key.", secret=True),
+    )
+    toml = tmp_path / "c.toml"
+    toml.write_text('on = true\nnames = ["a", "b"]\nkey = 123456\n')
+    settled = load_settings(declared, environment={}, toml_file=toml)
+    assert (settled["on"], settled["names"]) == (True, ("a", "b"))
+    assert settled["key"] == Secret("123456")
+
+
+def test_a_toml_folder_is_no_file_to_read(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").mkdir()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        _load(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
+        ({"toml": "port = true"}, ["PORT", "c.toml", "true"]),
+        ({"toml": "port = 1979-05-27"}, ["port", "c.toml", "date"]),
+        ({"toml": "port = [{a = 1}]"}, ["port", "c.toml", "list"]),
         ({"environment": {"PORT": "many"}}, ["PORT", "environment", "many"]),
         ({"env": "this is no assignment\n"}, [".env", "line 1"]),
         ({"env": 'A=1\nKEY="unclosed\n'}, [".env", "line 2"]),

@@ -13,6 +13,7 @@ from infrastructure.errors import (
     RequestRejected,
     ServiceUnavailable,
 )
+from infrastructure.logging import register_secret
 
 TIMEOUT_S = 10.0
 
@@ -44,6 +45,9 @@ class GrafanaHttp:
         self.token = token
         self.user = user
         self.password = password
+        for secret in (token, password):
+            if secret is not None:
+                register_secret(secret.reveal())
         self.timeout_s = timeout_s
         self._session = session or requests.Session()
         # Grafana is a service on this machine: no proxy of the environment, no .netrc.

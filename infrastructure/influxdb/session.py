@@ -22,7 +22,7 @@ from infrastructure.errors import (
 )
 from infrastructure.influxdb.failures import http_failure, no_answer
 from infrastructure.influxdb.schema import ColumnKind, TableSchema
-from infrastructure.logging import get_logger
+from infrastructure.logging import get_logger, register_secret
 
 TIMEOUT_S = 30.0
 ATTEMPTS = 5
@@ -91,6 +91,7 @@ class InfluxSession:
         self._session = requests.Session()
         self._session.trust_env = not self.is_local
         if token is not None:
+            register_secret(token.reveal())
             self._session.headers["Authorization"] = f"Bearer {token.reveal()}"
 
     def ping(self) -> ServerInfo:

@@ -121,7 +121,6 @@ class Runtime:
             else ReplayMarket.from_file(self._replay)
         )
         state_file = self.realm.root / "simulator" / "grants.json"
-        state_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._stack.enter_context(SchwabSimulator(market, state_file=state_file))
 
     def market_now_ns(self) -> int:

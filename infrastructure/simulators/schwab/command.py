@@ -25,6 +25,7 @@ from infrastructure.supervision.announcement import announce, announce_failure
 from infrastructure.supervision.signals import exit_on_signals
 
 Print = Callable[[str], None]
+LAST_PORT: Final = 65535
 PROGRAM: Final = "python -m infrastructure.simulators.schwab"
 
 
@@ -33,13 +34,19 @@ def _print(text: str) -> None:
     print(text, flush=True)
 
 
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to {LAST_PORT}")
+    return int(text)
+
+
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the command line of a program of this name."""
     line = argparse.ArgumentParser(
         prog=program,
         description="Run a local Schwab: sign-in, tokens and market data on replayed prices.",
     )
-    line.add_argument("--port", type=int, default=0, help="0 takes a free port")
+    line.add_argument("--port", type=_port, default=0, help="0 takes a free port")
     line.add_argument("--tls", metavar="DIR", type=Path, help="HTTPS; keeps its certificate in DIR")
     line.add_argument("--replay", metavar="FILE", type=Path, help="CSV or Parquet with bars")
     line.add_argument("--symbol", help="symbol of a FILE without that column")

@@ -107,3 +107,13 @@ def test_module_runs_by_itself_and_ends_on_sigterm_and_sigint(tmp_path: Path) ->
             process.wait()
         assert process.returncode == code
         assert shown.startswith("SIMULATED SCHWAB")
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "many"])
+def test_a_port_that_none_is_ends_as_wrong_usage(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run([f"--port={port}"])
+    assert caught.value.code == 2
+    assert "is no port from 0 to 65535" in capsys.readouterr().err
