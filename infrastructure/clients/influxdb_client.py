@@ -17,7 +17,13 @@ import pyarrow as pa
 
 from infrastructure.clock import Clock
 from infrastructure.config import Secret
-from infrastructure.errors import CredentialsRejected, InputError, LineError, WriteRejected
+from infrastructure.errors import (
+    CredentialsRejected,
+    InputError,
+    LineError,
+    StackError,
+    WriteRejected,
+)
 from infrastructure.influxdb.encode import REQUEST_LIMIT_BYTES, NotANumber, encode_lines
 from infrastructure.influxdb.failures import no_answer, query_failure, write_failure
 from infrastructure.influxdb.schema import TableSchema
@@ -164,7 +170,8 @@ class BaseInfluxDBClient(InfluxSession):
         Raises:
             InputError: If a block is too large, or the database is missing.
             WriteRejected: If the server refuses lines; `line_errors` counts lines over all blocks.
-            ServiceUnavailable: If it does not answer; earlier blocks are stored.
+            ServiceUnavailable: If it does not answer; its context counts the rows that are known
+                to be stored, and the log names the lines refused before.
         """
         blocks = iter((lines,)) if isinstance(lines, bytes) else iter(lines)
         tally = _Tally()
@@ -180,6 +187,11 @@ class BaseInfluxDBClient(InfluxSession):
                     )
                 while pending:
                     pending = _collect(pending, tally)
+            except StackError as error:
+                error.context.update(stored_at_least=tally.rows, refused=len(tally.refused))
+                for entry in sorted(tally.refused):
+                    _log.warning("InfluxDB refused line %d: %s", entry.line_number, entry.message)
+                raise
             finally:
                 for future in pending:
                     future.cancel()

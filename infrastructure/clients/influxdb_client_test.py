@@ -454,3 +454,17 @@ def test_no_secret_is_shown_and_closing_closes_all(clock: VirtualClock) -> None:
 def test_the_token_is_masked_in_every_text_once_a_client_has_it() -> None:
     BaseInfluxDBClient(URL, "d", token=Secret("apiv3_neverShown")).close()
     assert "neverShown" not in redact("the header was apiv3_neverShown")
+
+
+def test_lines_refused_before_a_failure_are_told_with_it(
+    http: requests_mock.Mocker, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = (
+        '{"error":"partial write of line protocol occurred","data":'
+        '[{"error_message":"bad type","line_number":2,"original_line":"b"}]}'
+    )
+    client = client_with(clock, http_error(400, refused), http_error(503), attempts=1)
+    with caplog.at_level("WARNING", "algo_trader"), pytest.raises(ServiceUnavailable) as caught:
+        client.write_lines([b"t a=1 1\nb\nt a=2 2\n", b"t a=3 3\n"])
+    assert caught.value.context == {"stored_at_least": 2, "refused": 1}
+    assert "InfluxDB refused line 2: bad type" in caplog.text

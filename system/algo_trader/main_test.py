@@ -133,3 +133,39 @@ def test_a_group_without_a_verb_shows_its_help_and_no_empty_error(
     out, err = capsys.readouterr()
     assert "remove" in out + err
     assert "error:" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("REDIS_URL", "redis://db:99999", "port"),
+        ("REDIS_URL", "redis://db:6379/0?retry=1", "retry"),
+        ("INFLUXDB3_HOST_URL", "http://db:abc", "INFLUXDB3_HOST_URL"),
+        ("SCHWAB_CALLBACK_URL", "https://localhost", "127.0.0.1"),
+    ],
+)
+def test_config_check_refuses_what_no_command_could_use(
+    name: str,
+    value: str,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SCHWAB_API_KEY", "k" * 32)
+    monkeypatch.setenv("SCHWAB_SECRET", "s" * 16)
+    monkeypatch.setenv(name, value)
+    assert main(["config", "check"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert reason in err
+
+
+def test_a_home_that_cannot_be_made_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ALGO_TRADER_HOME", str(tmp_path / "file" / "home"))
+    assert main(["--sim"]) == 3
+    err = capsys.readouterr().err
+    assert "cannot make the folder" in err
+    assert "unexpected" not in err

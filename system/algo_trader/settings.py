@@ -23,6 +23,8 @@ def _url(*schemes: str) -> Any:
         parts = urlsplit(text)
         if parts.scheme not in schemes or not (parts.hostname or parts.path.strip("/")):
             raise ValueError(f"expected a URL that begins with {' or '.join(schemes)}://")
+        if parts.scheme in ("http", "https"):
+            _ = parts.port  # raises ValueError for one that is no port
         return text
 
     return parse

@@ -46,10 +46,16 @@ def show(context: typer.Context, as_json: JSON = False) -> None:
 @app.command()
 def check(context: typer.Context, as_json: JSON = False) -> None:
     """Check that every setting can be used; the first that cannot ends it with exit code 2."""
+    from infrastructure.redis.address import parse_redis_url
+    from infrastructure.schwab.oauth.application import check_callback_url
     from system.algo_trader import terminal
 
     invocation = current(context)
     settings = invocation.settings()
+    if settings.redis_url is not None:
+        parse_redis_url(settings.redis_url)
+    if settings.has_credentials:
+        check_callback_url(settings.schwab_callback_url)
     mode = "live" if settings.has_credentials else "simulator"
     if as_json or invocation.as_json:
         terminal.print_json({"ok": True, "mode": mode, "home": str(settings.home)})
