@@ -1,0 +1,1 @@
+"""Schwab's streamer: sign-in, subscriptions, merged state, gaps."""

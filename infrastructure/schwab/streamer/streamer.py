@@ -1,0 +1,461 @@
+"""A stream that stays: it signs in, subscribes, watches, reconnects, and says what it missed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from infrastructure.clock import Clock, SystemClock
+from infrastructure.config import Secret
+from infrastructure.errors import (
+    NetworkError,
+    OperatorError,
+    ProviderUnavailable,
+    RequestRejected,
+    RetryableError,
+    SignInRequired,
+)
+from infrastructure.logging import get_logger
+from infrastructure.schwab.streamer.codes import SUCCESSES, ReplyCode, advice
+from infrastructure.schwab.streamer.commands import (
+    ADMIN,
+    Command,
+    Request,
+    StreamerInfo,
+    encode_login,
+    encode_requests,
+)
+from infrastructure.schwab.streamer.continuity import Continuity
+from infrastructure.schwab.streamer.delivery import DEFAULT_LIMIT, EventQueue
+from infrastructure.schwab.streamer.events import (
+    Connected,
+    Disconnected,
+    Refused,
+)
+from infrastructure.schwab.streamer.frames import Data, Reply, decode_frame
+from infrastructure.schwab.streamer.refusal import discarded_keys
+from infrastructure.schwab.streamer.services import SPECS, Service
+from infrastructure.schwab.streamer.socket import Patience, StreamSocket, host_of, open_socket
+from infrastructure.schwab.streamer.state import Batch, ServiceState
+from infrastructure.schwab.streamer.subscriptions import Change, Subscriptions
+
+_log = get_logger("schwab.streamer")
+
+ONE_STREAM = (
+    "Schwab allows one stream a user, and another sign-in has taken this one's place (code 12)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPolicy:
+    """Hold the bounds of a stream's patience.
+
+    Attributes:
+        patience: Of one connection.
+        reply_s: How long the answer to a command may take.
+        silence_s: Longest time without any frame, heartbeats included, before reconnecting.
+        first_wait_s: Longest wait before the first reconnection; each later one doubles it.
+        longest_wait_s: Upper bound of those waits.
+        queue_limit: Updates that may wait for the reader before they are conflated.
+    """
+
+    patience: Patience = field(default_factory=Patience)
+    reply_s: float = 10.0
+    silence_s: float = 30.0
+    first_wait_s: float = 0.2
+    longest_wait_s: float = 4.0
+    queue_limit: int = DEFAULT_LIMIT
+
+    def wait_s(self, failures: int, jitter: float) -> float:
+        """Return the seconds before the next attempt after so many failures in a row, from 1."""
+        longest = min(self.first_wait_s * 2.0 ** min(failures - 1, 16), self.longest_wait_s)
+        return longest * (0.5 + 0.5 * jitter)
+
+
+@dataclass(slots=True)
+class StreamCounts:
+    """Count what a stream has seen since it began."""
+
+    frames: int = 0
+    heartbeats: int = 0
+    updates: int = 0
+    bad_frames: int = 0
+    connections: int = 0
+    unsolicited: int = 0
+
+
+class SchwabStreamer:
+    """Stream Schwab's services for one user; all methods are for one event loop.
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(streamer.run())
+            await streamer.subscribe(Service.LEVELONE_EQUITIES, ["AAPL"])
+            while (event := await streamer.events.get()) is not None:
+                ...
+
+    Args:
+        details: Returns where the stream is; asked anew before each connection.
+        access_token: Returns a token to send; called with True after Schwab refused the last one.
+        clock: Stamps what arrives.
+        policy: The bounds.
+        ssl_context: Whom to trust; the system's certificates when None.
+        jitter: Returns a number from 0 to 1, for the waits.
+    """
+
+    def __init__(
+        self,
+        details: Callable[[], StreamerInfo],
+        access_token: Callable[[bool], Secret],
+        *,
+        clock: Clock | None = None,
+        policy: StreamPolicy | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._details = details
+        self._access_token = access_token
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._policy = policy if policy is not None else StreamPolicy()
+        self._ssl_context = ssl_context
+        self._jitter = jitter
+        self.events = EventQueue(self._policy.queue_limit)
+        self.counts = StreamCounts()
+        self.subscriptions = Subscriptions()
+        self._states = {service: ServiceState(spec) for service, spec in SPECS.items()}
+        self._continuity = {service: Continuity(spec) for service, spec in SPECS.items()}
+        self._socket: StreamSocket | None = None
+        self._info: StreamerInfo | None = None
+        self._signed_in = False
+        self._last_frame_s = 0.0
+        self._next_id = 0
+        self._awaited: dict[str, asyncio.Future[Reply]] = {}
+        self._fatal: BaseException | None = None
+        self._stopping = False
+        self._woken = asyncio.Event()
+
+    # --- what a reader asks --------------------------------------------------------------------
+
+    def state(self, service: Service) -> ServiceState:
+        """Return the merged state of a service."""
+        return self._states[service]
+
+    def continuity(self, service: Service) -> Continuity:
+        """Return what is known of a service's gaps."""
+        return self._continuity[service]
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the stream is signed in right now."""
+        return self._signed_in
+
+    # --- what a reader changes -----------------------------------------------------------------
+
+    async def subscribe(
+        self, service: Service, keys: Iterable[str], fields: Iterable[int] | None = None
+    ) -> Change:
+        """Replace a service's keys; at once if connected, else with the next connection.
+
+        Args:
+            service: Which.
+            keys: Its keys; those past the service's limit come back as `excess`.
+            fields: Field numbers; all when None.
+
+        Raises:
+            UsageError: If keys or fields cannot be sent.
+            RequestRejected: If the server refused.
+            RetryableError: If no answer came; the subscription stays wanted.
+        """
+        change = self.subscriptions.subscribe(service, keys, fields)
+        self._states[service].forget()
+        await self._apply(change)
+        return change
+
+    async def add(self, service: Service, keys: Iterable[str]) -> Change:
+        """Append keys to a service. Errors as `subscribe`."""
+        change = self.subscriptions.add(service, keys)
+        if change.keys:
+            await self._apply(change)
+        else:
+            self._report_excess(change)
+        return change
+
+    async def unsubscribe(self, service: Service, keys: Iterable[str] | None = None) -> Change:
+        """Remove keys of a service, all when None. Errors as `subscribe`."""
+        change = self.subscriptions.unsubscribe(service, keys)
+        await self._apply(change)
+        self._states[service].forget(change.keys)
+        return change
+
+    async def view(self, service: Service, fields: Iterable[int]) -> Change:
+        """Change the fields of a service. Errors as `subscribe`."""
+        change = self.subscriptions.view(service, fields)
+        await self._apply(change)
+        return change
+
+    # --- the life of the stream ----------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Stay connected until `stop`.
+
+        Raises:
+            SignInRequired: If Schwab does not accept the sign-in any more.
+            OperatorError: If another stream of the same user took this one's place.
+            StackError: If the token or the stream's address cannot be had for good.
+        """
+        failures = 0
+        try:
+            while not self._stopping:
+                try:
+                    ending = await self._one_connection()
+                    failures = 0
+                except RetryableError as error:
+                    failures += 1
+                    ending = str(error)
+                if self._stopping:
+                    break
+                if self._fatal is not None:
+                    raise self._fatal
+                wait_s = self._policy.wait_s(max(failures, 1), self._jitter())
+                _log.info("the stream ended (%s); again in %.1f s", ending, wait_s)
+                await self._sleep(wait_s)
+        finally:
+            self._end_connection()
+            self.events.close()
+
+    async def stop(self) -> None:
+        """Sign out and end `run`; what waits for the reader stays readable."""
+        self._stopping = True
+        self._woken.set()
+        if self._signed_in:
+            try:
+                await self._command(ADMIN, Command.LOGOUT)
+            except RetryableError as error:
+                _log.info("signing out of the stream was not answered: %s", error)
+        if self._socket is not None:
+            self._socket.close()
+
+    async def _one_connection(self) -> str:
+        """Connect, sign in, subscribe and stay until the end; return how it ended."""
+        self._info = await asyncio.to_thread(self._details)
+        self._socket = await open_socket(
+            self._info.url,
+            self._on_message,
+            patience=self._policy.patience,
+            ssl_context=self._ssl_context,
+        )
+        closing = asyncio.create_task(self._socket.closed())
+        watching = asyncio.create_task(self._watch())
+        self._last_frame_s = asyncio.get_running_loop().time()
+        working = asyncio.create_task(self._sign_in_and_replay())
+        try:
+            await asyncio.wait({closing, working}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+            return await closing
+        finally:
+            for task in (watching, working, closing):
+                task.cancel()
+            await asyncio.gather(watching, working, closing, return_exceptions=True)
+            if self._signed_in:
+                now_ns = self._clock.now_ns()
+                reason = "stopped" if self._stopping else "the connection was lost"
+                self.events.put(Disconnected(now_ns, reason))
+                for subscription in self.subscriptions:
+                    self._continuity[subscription.service].connection_lost(now_ns)
+            self._end_connection()
+
+    async def _sign_in_and_replay(self) -> None:
+        server = await self._sign_in()
+        for state in self._states.values():
+            state.forget()
+        self._signed_in = True
+        self.counts.connections += 1
+        self.events.put(Connected(self._clock.now_ns(), self.counts.connections, server))
+        for change in self.subscriptions.replay():
+            try:
+                await self._exchange(change)
+            except RequestRejected as error:
+                _log.warning("%s", error)
+
+    async def _sign_in(self) -> str:
+        token = await asyncio.to_thread(self._access_token, False)
+        reply = await self._login(token)
+        if reply.content.code == ReplyCode.LOGIN_DENIED:
+            # The server closes this connection; a fresh token tries the next one.
+            newer = await asyncio.to_thread(self._access_token, True)
+            if newer == token:
+                self._fatal = SignInRequired(
+                    f"Schwab's streamer refused the sign-in: {reply.content.msg}",
+                    next_step="Run `algo-trader auth login`.",
+                )
+            raise ProviderUnavailable(f"Schwab's streamer refused the token: {reply.content.msg}")
+        if reply.content.code not in SUCCESSES:
+            raise ProviderUnavailable(
+                f"Schwab's streamer answered the sign-in with code {reply.content.code}: "
+                f"{reply.content.msg}"
+            )
+        return reply.content.msg
+
+    async def _login(self, token: Secret) -> Reply:
+        request = self._request(ADMIN, Command.LOGIN)
+        assert self._info is not None
+        return await self._send(request, encode_login(request, self._info, token))
+
+    async def _watch(self) -> None:
+        """Drop a connection that has gone silent; its end is seen by whoever waits for it."""
+        loop = asyncio.get_running_loop()
+        while True:
+            silent_s = loop.time() - self._last_frame_s
+            if silent_s >= self._policy.silence_s:
+                _log.info("no frame for %.0f s; dropping the connection", silent_s)
+                if self._socket is not None:
+                    self._socket.abort()
+                return
+            await asyncio.sleep(max(self._policy.silence_s - silent_s, 0.01))
+
+    def _end_connection(self) -> None:
+        self._signed_in = False
+        if self._socket is not None:
+            self._socket.abort()
+            self._socket = None
+        for future in self._awaited.values():
+            if not future.done():
+                future.set_exception(NetworkError("The stream's connection has ended"))
+                # Its waiter may be gone already; then nobody is left to tell.
+                future.exception()
+        self._awaited.clear()
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    # --- commands ------------------------------------------------------------------------------
+
+    async def _apply(self, change: Change) -> None:
+        self._report_excess(change)
+        if self._signed_in:
+            await self._exchange(change)
+
+    def _report_excess(self, change: Change) -> None:
+        if change.excess:
+            limit = SPECS[change.service].key_limit
+            reason = f"Schwab streams {limit} keys of a service; poll the rest by REST"
+            self.events.put(Refused(change.service, change.excess, None, reason))
+
+    async def _exchange(self, change: Change) -> None:
+        """Send a change and deal with a refusal.
+
+        Raises:
+            RequestRejected: If the server refused; the refused keys are no longer wanted.
+            RetryableError: If no answer came.
+        """
+        reply = await self._command(change.service, change.command, change.keys, change.fields)
+        code = reply.content.code
+        if code in SUCCESSES:
+            return
+        keys = discarded_keys(change, self.subscriptions, reply.content.msg)
+        if change.command in (Command.SUBS, Command.ADD):
+            self.subscriptions.drop(change.service, keys)
+        self.events.put(Refused(change.service, keys, code, reply.content.msg))
+        if code == ReplyCode.REACHED_SYMBOL_LIMIT and len(keys) < len(change.keys):
+            return
+        raise RequestRejected(
+            f"Schwab refused {change.command} {change.service} (code {code}): {reply.content.msg}",
+            next_step=advice(code),
+        )
+
+    async def _command(
+        self,
+        service: str,
+        command: Command,
+        keys: tuple[str, ...] = (),
+        fields: tuple[int, ...] = (),
+    ) -> Reply:
+        request = self._request(service, command, keys, fields)
+        if self._info is None:
+            raise NetworkError("The stream is not connected")
+        return await self._send(request, encode_requests([request], self._info))
+
+    def _request(
+        self,
+        service: str,
+        command: Command,
+        keys: tuple[str, ...] = (),
+        fields: tuple[int, ...] = (),
+    ) -> Request:
+        request = Request(self._next_id, service, command, keys, fields)
+        self._next_id += 1
+        return request
+
+    async def _send(self, request: Request, text: bytes) -> Reply:
+        socket = self._socket
+        if socket is None:
+            raise NetworkError("The stream is not connected")
+        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._awaited[str(request.request_id)] = answered
+        try:
+            socket.send(text)
+            async with asyncio.timeout(self._policy.reply_s):
+                return await answered
+        except TimeoutError as error:
+            socket.abort()
+            raise NetworkError(
+                f"{host_of(self._info.url if self._info else '')} did not answer "
+                f"{request.command} {request.service} within {self._policy.reply_s:g} s"
+            ) from error
+        finally:
+            self._awaited.pop(str(request.request_id), None)
+
+    # --- frames --------------------------------------------------------------------------------
+
+    def _on_message(self, payload: memoryview | bytes) -> None:
+        received_ns = self._clock.now_ns()
+        self._last_frame_s = asyncio.get_running_loop().time()
+        self.counts.frames += 1
+        try:
+            frame = decode_frame(payload)
+        except ValueError as error:
+            self.counts.bad_frames += 1
+            _log.warning("a frame of the stream could not be read and was left out: %s", error)
+            return
+        for data in frame.data:
+            self._on_data(data, received_ns)
+        for reply in frame.response:
+            self._on_reply(reply)
+        if frame.notify:
+            self.counts.heartbeats += 1
+
+    def _on_data(self, data: Data, received_ns: int) -> None:
+        if data.service not in Service.__members__ or any("key" not in one for one in data.content):
+            self.counts.bad_frames += 1
+            _log.warning("the stream sent data of %r that cannot be placed", data.service)
+            return
+        service = Service(data.service)
+        updates, gaps = self._continuity[service].take(data.content, received_ns)
+        for gap in gaps:
+            self.events.put(gap)
+        if updates:
+            self.counts.updates += len(updates)
+            self._states[service].merge(updates)
+            self.events.put(Batch(SPECS[service], data.timestamp, received_ns, tuple(updates)))
+
+    def _on_reply(self, reply: Reply) -> None:
+        code = reply.content.code
+        if code == ReplyCode.CLOSE_CONNECTION:
+            self._fatal = OperatorError(
+                ONE_STREAM,
+                next_step="End the other stream (another program, computer or website session), "
+                "then start this one again.",
+            )
+            _log.warning("%s", ONE_STREAM)
+        awaited = self._awaited.get(str(reply.requestid))
+        if awaited is not None and not awaited.done():
+            awaited.set_result(reply)
+        else:
+            self.counts.unsolicited += 1
