@@ -1,4 +1,4 @@
-"""The bounded queue between the stream and its reader: a slow reader gets the newest, not the most."""
+"""The bounded queue between the stream and its reader: a slow reader gets the newest."""
 
 from __future__ import annotations
 

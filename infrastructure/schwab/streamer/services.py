@@ -1,7 +1,8 @@
 """The streamer's services: how each delivers, and what its numbered fields are.
 
-The tables are those of schwab-stream-fields.json, confirmed by frames seen on the wire: CHART_EQUITY
-begins with the sequence, where Schwab's own guide has it sixth. Names are Schwab's in snake case.
+The tables are those of schwab-stream-fields.json, confirmed by frames seen on the wire: a bar of
+CHART_EQUITY begins with its sequence, which Schwab's own guide has sixth. Names are Schwab's in
+snake case.
 """
 
 from __future__ import annotations

@@ -6,9 +6,17 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from picows import WSCloseCode, WSListener, WSMsgType, WSTransport, ws_connect
-from picows.picows import WSError, WSFrame
+from picows import (
+    WSCloseCode,
+    WSError,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    ws_connect,
+)
 
 from infrastructure.errors import NetworkError
 
@@ -69,7 +77,7 @@ class StreamSocket:
         self._transport.disconnect(graceful=False)
 
 
-class _Listener(WSListener):  # type: ignore[misc]
+class _Listener(WSListener):
     def __init__(self, on_message: OnMessage) -> None:
         super().__init__()
         self._on_message = on_message
@@ -146,6 +154,4 @@ async def open_socket(
 
 def host_of(url: str) -> str:
     """Return the host and port of a URL, for sentences."""
-    from urllib.parse import urlsplit
-
     return urlsplit(url).netloc

@@ -19,7 +19,7 @@ from infrastructure.errors import (
     SignInRequired,
 )
 from infrastructure.logging import get_logger
-from infrastructure.schwab.streamer.codes import SUCCESSES, ReplyCode, advice
+from infrastructure.schwab.streamer.codes import ENDINGS, SUCCESSES, ReplyCode, advice
 from infrastructure.schwab.streamer.commands import (
     ADMIN,
     Command,
@@ -133,8 +133,7 @@ class SchwabStreamer:
         self._next_id = 0
         self._awaited: dict[str, asyncio.Future[Reply]] = {}
         self._fatal: BaseException | None = None
-        self._stopping = False
-        self._woken = asyncio.Event()
+        self._stop_asked = asyncio.Event()
 
     # --- what a reader asks --------------------------------------------------------------------
 
@@ -207,14 +206,14 @@ class SchwabStreamer:
         """
         failures = 0
         try:
-            while not self._stopping:
+            while not self._stop_asked.is_set():
                 try:
                     ending = await self._one_connection()
                     failures = 0
                 except RetryableError as error:
                     failures += 1
                     ending = str(error)
-                if self._stopping:
+                if self._stop_asked.is_set():
                     break
                 if self._fatal is not None:
                     raise self._fatal
@@ -227,8 +226,7 @@ class SchwabStreamer:
 
     async def stop(self) -> None:
         """Sign out and end `run`; what waits for the reader stays readable."""
-        self._stopping = True
-        self._woken.set()
+        self._stop_asked.set()
         if self._signed_in:
             try:
                 await self._command(ADMIN, Command.LOGOUT)
@@ -250,18 +248,22 @@ class SchwabStreamer:
         watching = asyncio.create_task(self._watch())
         self._last_frame_s = asyncio.get_running_loop().time()
         working = asyncio.create_task(self._sign_in_and_replay())
+        ending = "the connection was lost"
         try:
             await asyncio.wait({closing, working}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 working.result()
-            return await closing
+            ending = await closing
+            if not self._signed_in:
+                raise NetworkError(f"The streamer ended before it signed us in: {ending}")
+            return ending
         finally:
             for task in (watching, working, closing):
                 task.cancel()
             await asyncio.gather(watching, working, closing, return_exceptions=True)
             if self._signed_in:
                 now_ns = self._clock.now_ns()
-                reason = "stopped" if self._stopping else "the connection was lost"
+                reason = "stopped" if self._stop_asked.is_set() else ending
                 self.events.put(Disconnected(now_ns, reason))
                 for subscription in self.subscriptions:
                     self._continuity[subscription.service].connection_lost(now_ns)
@@ -331,7 +333,7 @@ class SchwabStreamer:
     async def _sleep(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self._woken.wait()
+                await self._stop_asked.wait()
         except TimeoutError:
             return
 
@@ -454,6 +456,8 @@ class SchwabStreamer:
                 "then start this one again.",
             )
             _log.warning("%s", ONE_STREAM)
+        if code in ENDINGS and code != ReplyCode.LOGIN_DENIED and self._socket is not None:
+            self._socket.close()
         awaited = self._awaited.get(str(reply.requestid))
         if awaited is not None and not awaited.done():
             awaited.set_result(reply)
