@@ -58,7 +58,7 @@ async def server(script: Script) -> AsyncIterator[tuple[str, list[list[dict[str,
                 desk.seen.append(request)
                 await script(desk, request)
 
-    async with websockets.serve(serve, "127.0.0.1", 0) as running:
+    async with websockets.serve(serve, "127.0.0.1", 0, close_timeout=0.2) as running:
         port = next(iter(running.sockets)).getsockname()[1]
         yield f"ws://127.0.0.1:{port}/ws", connections
 
