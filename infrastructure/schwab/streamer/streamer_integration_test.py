@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,10 +66,12 @@ async def server(script: Script) -> AsyncIterator[tuple[str, list[list[dict[str,
 
 @asynccontextmanager
 async def streaming(
-    url: str, tokens: Callable[[bool], Secret] = lambda forced: Secret("token-1")
+    url: str,
+    tokens: Callable[[bool], Secret] = lambda forced: Secret("token-1"),
+    policy: StreamPolicy = QUICK,
 ) -> AsyncIterator[tuple[SchwabStreamer, asyncio.Task[None]]]:
     info = StreamerInfo(url, "customer", "correl", "N9", "APIAPP")
-    streamer = SchwabStreamer(lambda: info, tokens, policy=QUICK, jitter=lambda: 0.0)
+    streamer = SchwabStreamer(lambda: info, tokens, policy=policy, jitter=lambda: 0.0)
     task = asyncio.create_task(streamer.run())
     try:
         async with asyncio.timeout(DEADLINE_S):
@@ -153,7 +156,7 @@ def test_a_dropped_connection_comes_back_with_every_subscription_and_a_gap() -> 
     run(test)
 
 
-def test_a_half_open_connection_is_noticed_by_its_silence() -> None:
+def test_a_half_open_connection_is_noticed_by_an_unanswered_ping() -> None:
     async def script(desk: Desk, request: dict[str, Any]) -> None:
         await desk.reply(request)
         if request["command"] == "SUBS":
@@ -161,12 +164,23 @@ def test_a_half_open_connection_is_noticed_by_its_silence() -> None:
             desk.socket.transport.pause_reading()
 
     async def test() -> None:
-        async with server(script) as (url, seen), streaming(url) as (streamer, _):
+        policy = replace(QUICK, silence_s=60.0)
+        async with server(script) as (url, seen), streaming(url, policy=policy) as (streamer, _):
             await wait_for(streamer, Connected)
             await streamer.subscribe(Service.NYSE_BOOK, ["IBM"])
             again = await wait_for(streamer, Connected)
             assert again.attempt == 2
             assert len(seen) == 2
+
+    run(test)
+
+
+def test_a_server_that_answers_pings_and_sends_no_heartbeat_is_left() -> None:
+    async def test() -> None:
+        policy = replace(QUICK, silence_s=0.3)
+        async with server(obedient) as (url, _), streaming(url, policy=policy) as (streamer, _):
+            await wait_for(streamer, Connected)
+            assert (await wait_for(streamer, Connected)).attempt == 2
 
     run(test)
 
