@@ -15,6 +15,7 @@ from infrastructure.errors import (
     ServiceUnavailable,
     StackError,
 )
+from infrastructure.influxdb.failures import no_answer
 
 LOOK_TIMEOUT_S = 0.5
 NAMED_TIMEOUT_S = 5.0
@@ -110,8 +111,7 @@ def identify_influxdb(
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
         raise InputError(f"{url!r} is no URL of a server") from error
     except requests.exceptions.RequestException as error:
-        reason = error.args[0] if error.args else error
-        raise ServiceUnavailable(f"InfluxDB at {url} does not answer: {reason}") from error
+        raise ServiceUnavailable(no_answer(url, error).message) from error
     if answer.status_code in (401, 403):
         raise CredentialsRejected(
             f"InfluxDB at {url} refuses the token",

@@ -104,7 +104,15 @@ def _report(error: Exception) -> StackError:
             f"no space is left on the device ({error.filename or 'unknown file'})",
             next_step="Free some space and run the command again; nothing was stored half.",
         )
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if isinstance(error, OSError) and error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.EIO,
+    ):
         return OperatorError(
             f"{error.filename or 'a file'}: {error.strerror}",
             next_step="Let this user read and write there, or name another folder by --home.",

@@ -186,6 +186,7 @@ def test_an_unknown_symbol_is_one_sentence_and_the_others_go_on(home: Path) -> N
         ({}, ["--replay", "nowhere.csv"], 2, ["nowhere.csv"]),
         ({}, ["candles", "show", "AAPL"], 4, ["AAPL", "candles fetch"]),
         ({}, ["candles", "show", "AAPL", "-t", "7d"], 2, ["7d", "1mo"]),
+        ({}, ["candles", "show", "AAPL", "-t", "4h"], 4, ["AAPL 4h", "Schwab has no such bars"]),
         ({}, ["update"], 4, ["nothing is stored"]),
         ({}, ["watchlist", "remove", "IBM"], 2, ["IBM", "AAPL"]),
         ({}, ["services", "start", "grafana"], 2, ["grafana", "redis"]),
@@ -199,8 +200,43 @@ def test_wrong_input_is_one_sentence_and_the_right_exit_code(
     [sentence] = [text for text in run.err.splitlines() if text.startswith("error: ")]
     for word in words:
         assert word in sentence
-    assert "Traceback" not in run.err
+    assert run.err.count("\n") == 1
     assert _processes_in(home) == []
+
+
+def test_an_update_of_named_symbols_leaves_the_others_alone(home: Path) -> None:
+    line = CommandLine(home)
+    assert line.run("--symbols", "AAPL,IBM").code == 0
+    run = line.run("--symbols", "IBM", "update", "--json")
+    assert {each["symbol"] for each in run.json()["series"]} == {"IBM"}
+    refused = line.run("--symbols", "IBM,MSFT", "update")
+    assert refused.code == 4
+    assert "nothing is stored of MSFT, so" in refused.err
+
+
+def test_a_replayed_file_without_a_symbol_column_is_that_of_the_one_symbol_named(
+    home: Path,
+) -> None:
+    rows = [row for row in _bokeh("IBM") if row[0] >= "2012-06-01"]
+    path = home / "bars.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([FIELDS, *rows])
+    line = CommandLine(home)
+    run = line.run("--replay", str(path), "--symbols", "IBM")
+    assert run.code == 0, run.err
+    assert "`algo-trader candles show IBM`" in run.out
+    assert _stored_daily(home, "IBM") == rows
+    unnamed = line.run("--replay", str(path))
+    assert unnamed.code == 2
+    assert "lacks symbol" in unnamed.err
+    assert "--symbols SPY" in unnamed.err
+
+
+def test_a_home_below_a_file_is_no_bug_of_ours(home: Path) -> None:
+    (home / "file").touch()
+    run = CommandLine(home, {"ALGO_TRADER_HOME": str(home / "file" / "below")}).run()
+    assert run.code == 3
+    assert str(home / "file" / "below") in run.err
 
 
 def test_a_symbol_leaves_the_watchlist_by_any_of_its_spellings(home: Path) -> None:

@@ -86,7 +86,9 @@ def test_an_interruption_is_one_sentence_and_exit_code_130(
     assert json.loads(capsys.readouterr().err)["exit_code"] == 130
 
 
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+@pytest.mark.parametrize(
+    "number", [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EIO]
+)
 def test_a_folder_without_permission_is_no_bug_of_ours(
     number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

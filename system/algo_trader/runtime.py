@@ -118,10 +118,15 @@ class Runtime:
         market = (
             ReplayMarket.from_bokeh()
             if self._replay is None
-            else ReplayMarket.from_file(self._replay)
+            else ReplayMarket.from_file(self._replay, symbol=self._only_symbol())
         )
         state_file = self.realm.root / "simulator" / "grants.json"
         return self._stack.enter_context(SchwabSimulator(market, state_file=state_file))
+
+    def _only_symbol(self) -> str | None:
+        """The symbol of a replayed file without such a column, where settings name just one."""
+        symbols = self.settings.symbols or ()
+        return symbols[0] if len(symbols) == 1 else None
 
     def market_now_ns(self) -> int:
         """Return the market's time: the replay's in a simulated run, else the machine's."""

@@ -290,8 +290,8 @@ class SchwabHandler:
         if self._taken_over is None:
             raise SignInRequired("Nobody is signed in at Schwab yet", next_step=LOGIN)
         _log.warning(
-            "SCHWAB_REFRESH_TOKEN is taken over and stored encrypted, and its age is unknown; "
-            "remove it from the environment"
+            "SCHWAB_REFRESH_TOKEN is taken over, its age unknown; once it has been refreshed it is "
+            "stored encrypted: then remove it from the environment"
         )
         now_ns = self._clock.now_ns()
         return TokenSet(

@@ -1,6 +1,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from system.algo_trader.realm import Realm
 from system.algo_trader.schwab_handler import SchwabHandler, key_file, token_store
 from system.algo_trader.settings import AppSettings, load
 from system.algo_trader.storage.token_cache import TokenCache
+from system.algo_trader.storage.tokens import FileTokenStore
 from system.algo_trader.testing.redis_in_memory import RedisInMemory
 
 S = 10**9
@@ -218,6 +220,27 @@ def test_a_token_saved_by_another_process_is_picked_up(
     handler = make()
     handler.access_token()
     stored(settings, token_set(2))
+    assert handler.access_token().reveal() == "I0.access-token-2@"
+    assert schwab.call_count == 0
+
+
+def test_a_token_that_another_process_stored_while_we_waited_for_the_lock_is_used(
+    schwab: requests_mock.Mocker, make: Any, settings: AppSettings
+) -> None:
+    class Overtaken(FileTokenStore):
+        newer: TokenSet | None = token_set(2)
+
+        @contextmanager
+        def lock(self) -> Iterator[None]:
+            with super().lock():
+                newer, self.newer = self.newer, None
+                if newer is not None:
+                    self.save(newer)
+                yield
+
+    stored(settings, token_set(1, lives_s=60))
+    ours = token_store(settings, Realm.live(settings.home))
+    handler = make(store=Overtaken(ours.path, ours.key_ring))
     assert handler.access_token().reveal() == "I0.access-token-2@"
     assert schwab.call_count == 0
 

@@ -1,6 +1,7 @@
 """Services are named, found, embedded or refused: the choice, without a real server."""
 
 import json
+import socket
 import socketserver
 import stat
 import threading
@@ -179,6 +180,17 @@ def test_a_named_service_that_is_down_is_refused_by_its_variable_and_not_replace
 def test_what_is_no_influxdb_is_told(status: int, body: bytes, kind: type[StackError]) -> None:
     with ping_server(status, body) as url, pytest.raises(kind):
         identification.identify_influxdb(url)
+
+
+def test_why_an_influxdb_does_not_answer_is_said_in_two_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(ServiceUnavailable) as silent:
+            identification.identify_influxdb(url, timeout_s=0.05)
+    assert silent.value.message == f"InfluxDB at {url} does not answer (timed out)"
+    with pytest.raises(ServiceUnavailable) as gone:
+        identification.identify_influxdb(url)
+    assert gone.value.message == f"InfluxDB at {url} does not answer (connection refused)"
 
 
 def test_a_url_that_is_none_is_an_input_error() -> None:

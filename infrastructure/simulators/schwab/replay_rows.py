@@ -82,7 +82,8 @@ def rows_from_file(
         raise InputError(
             f"{path} has the columns {', '.join(map(str, frame.columns))} and lacks "
             f"{', '.join(missing)}",
-            next_step="Add that column, or name the one symbol of the file (`sim --symbol SPY`)."
+            next_step="Add that column, or name the one symbol of the file "
+            "(`--symbols SPY`; after `sim` it is `--symbol SPY`)."
             if missing == ["symbol"]
             else None,
         )

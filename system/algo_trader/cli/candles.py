@@ -38,7 +38,7 @@ def show(
         if len(bars) == 0:
             raise NoDataError(
                 f"nothing is stored of {wanted} {chosen}",
-                next_step=f"Run `algo-trader candles fetch {wanted} -t {chosen}`.",
+                next_step=_way_to(wanted, chosen),
             )
         if as_json or invocation.as_json:
             terminal.print_json(_columns(bars))
@@ -79,6 +79,15 @@ def _timeframe(text: str) -> Timeframe:
         raise UsageError(
             f"{text!r} is no timeframe", next_step=f"Use one of {', '.join(Timeframe)}."
         ) from None
+
+
+def _way_to(symbol: str, timeframe: Timeframe) -> str:
+    """Return the command that fetches bars, or what can be fetched instead."""
+    from system.algo_trader.feeds.schwab_history import FREQUENCIES
+
+    if timeframe in FREQUENCIES:
+        return f"Run `algo-trader candles fetch {symbol} -t {timeframe}`."
+    return f"Schwab has no such bars, only {', '.join(FREQUENCIES)}."
 
 
 def _columns(bars: Bars) -> dict[str, Any]:

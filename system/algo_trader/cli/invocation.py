@@ -49,6 +49,11 @@ class Invocation:
             get_logger("config").warning(line)
         return settings
 
+    @property
+    def names_symbols(self) -> bool:
+        """Whether this run's command line names symbols, whatever the settings say."""
+        return self.flags.get("symbols") is not None
+
     @contextmanager
     def runtime(self) -> Iterator[Runtime]:
         """Yield the wired parts of this run, and end what it started afterwards."""

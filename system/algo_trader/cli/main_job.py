@@ -53,9 +53,26 @@ def run_update(invocation: Invocation) -> int:
                 "nothing is stored yet, so there is nothing to extend",
                 next_step="Run `algo-trader` first.",
             )
+        if invocation.names_symbols:
+            stored = _only(stored, runtime.settings.symbols or ())
         series = [runtime.feed.series(symbol, timeframe) for symbol, timeframe in stored]
         requests = extension(series, now_ns=runtime.market_now_ns(), stored=runtime.archive)
         return _carry_out(invocation, runtime, "update", requests)
+
+
+def _only(
+    stored: Sequence[tuple[str, Timeframe]], symbols: Sequence[str]
+) -> list[tuple[str, Timeframe]]:
+    """Return the stored series of some symbols."""
+    from infrastructure.errors import NoDataError
+
+    missing = [symbol for symbol in symbols if symbol not in {each for each, _ in stored}]
+    if missing:
+        raise NoDataError(
+            f"nothing is stored of {', '.join(missing)}, so there is nothing to extend",
+            next_step=f"Run `algo-trader --symbols {','.join(missing)}` first.",
+        )
+    return [pair for pair in stored if pair[0] in symbols]
 
 
 def _run_plan(
@@ -153,7 +170,8 @@ def _earlier_market(runtime: Runtime) -> str | None:
     try:
         facts = runtime.redis.load_last_run() or {}
     except StackError as error:
-        get_logger("main").warning("the last run's facts cannot be read: %s", error)
+        # A run that needs Redis fails by its own sentence, or warns once when it writes there.
+        get_logger("main").info("the last run's facts cannot be read: %s", error)
         return None
     earlier = facts.get("market")
     return None if earlier in (None, runtime.simulator.market.source) else str(earlier)
@@ -252,7 +270,7 @@ def _show(runtime: Runtime, report: RunReport) -> None:
     if not rows:
         return
     console.print(
-        "\nsee it: `algo-trader candles show AAPL`, or in Grafana: "
+        f"\nsee it: `algo-trader candles show {rows[0][0]}`, or in Grafana: "
         "`bazel run //system/algo_trader/clients:grafana start`",
         markup=False,
     )
@@ -325,7 +343,10 @@ def _counts(report: RunReport) -> dict[str, str]:
         report.total(lambda each: each.rejected_count),
         report.total(lambda each: each.read_back or 0),
     )
+    projected = f"{written:,} rows written, {read_back:,} read back and compared"
+    if not report.is_projected:
+        projected = "not brought up to date: the error below says why"
     return {
         "bars": f"{fetched:,} fetched, {new:,} new, {rejected:,} rejected, in {seconds:.1f} s",
-        "InfluxDB": f"{written:,} rows written, {read_back:,} read back and compared",
+        "InfluxDB": projected,
     }

@@ -260,6 +260,21 @@ def test_a_failure_of_all_stops_and_what_is_stored_is_still_projected(
     assert len(house.store.closes("AAPL")) == len(STARTS)
 
 
+def test_rows_whose_writing_was_cut_off_are_not_counted_as_none(house: House) -> None:
+    house.store.writes_left = 7
+    report = house.run("AAPL")
+    assert not report.is_projected
+    [aapl] = report.as_dict()["series"]
+    assert (aapl["new"], aapl["written"], aapl["read_back"]) == (len(STARTS), None, None)
+    house.store.writes_left = None
+    house.feed.failures["GOOG"] = UnknownSymbol("GOOG is not known")
+    report = house.run("AAPL", "GOOG")
+    assert report.is_projected
+    [aapl, goog] = report.as_dict()["series"]
+    assert aapl["written"] == len(STARTS) - 7
+    assert (goog["written"], goog["latency_ms"]) == (None, None)
+
+
 def test_influxdb_down_is_reported_and_the_next_run_projects(house: House) -> None:
     house.store.writes_left = 7
     report = house.run()

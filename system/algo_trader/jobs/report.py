@@ -28,7 +28,7 @@ class SeriesReport:
         gaps: Bars that the calendar expects and the archive lacks.
         split: The factor of a split that was found, None without one.
         restated: Stored bars that were restated by it.
-        written: Rows written to InfluxDB.
+        written: Rows written to InfluxDB; known only when `read_back` is.
         read_back: Rows that InfluxDB then held, None when it was not asked.
         latency_ms: Time that fetching took.
         error: Why this symbol and timeframe failed, None when it did not.
@@ -69,9 +69,10 @@ class SeriesReport:
             "gaps": self.gaps,
             "split": None if self.split is None else ratio_text(self.split),
             "restated": self.restated,
-            "written": self.written,
+            # What was not measured is null.
+            "written": None if self.read_back is None else self.written,
             "read_back": self.read_back,
-            "latency_ms": round(self.latency_ms, 3),
+            "latency_ms": None if self.error is not None else round(self.latency_ms, 3),
             "error": None if self.error is None else self.error.as_dict(),
         }
 
@@ -97,6 +98,12 @@ class RunReport:
     series: tuple[SeriesReport, ...]
     rewritten: bool = False
     stopped_by: StackError | None = None
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether all that was stored is known to be in InfluxDB."""
+        stored = [each for each in self.series if each.error is None]
+        return all(each.read_back is not None for each in stored)
 
     @property
     def failures(self) -> tuple[SeriesReport, ...]:
