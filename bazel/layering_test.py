@@ -25,7 +25,7 @@ INFRASTRUCTURE_LAYERS = (
     ("clock", "compiling", "errors", "exchange", "matching"),
     ("config", "logging"),
     ("supervision",),
-    ("grafana", "influxdb", "redis", "schwab", "simulators"),
+    ("grafana", "influxdb", "notification", "redis", "schwab", "simulators"),
     ("clients",),
 )
 SYSTEM_LAYERS = (

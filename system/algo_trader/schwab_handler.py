@@ -187,6 +187,41 @@ class SchwabHandler:
         self._warn_of_age(tokens)
         return tokens.access_token
 
+    def refresh_ahead(self, left_s: float) -> bool:
+        """Refresh unless the access token lives longer than so many seconds.
+
+        Args:
+            left_s: Life that the access token must still have.
+
+        Returns:
+            Whether this call refreshed it.
+
+        Raises:
+            SignInRequired: If a person has to sign in; nobody is asked here.
+            StackError: Whatever else kept the refresh from working.
+        """
+        with self._single_flight, self._store.lock():
+            tokens = self._store.load()
+            if tokens is not None and tokens.is_fresh(self._clock.now_ns(), leeway_s=left_s):
+                return False
+            self._refreshed(None if tokens is None else tokens.access_token)
+            return True
+
+    def rotate_key(self) -> str:
+        """Encrypt the sign-in with a new key, here and in Redis; return the key's id.
+
+        Raises:
+            ConfigError: If the key comes from TOKEN_ENC_KEY.
+            StackError: If the sign-in cannot be read or written.
+        """
+        with self._single_flight, self._store.lock():
+            identifier = self._store.rotate_key()
+            tokens = self._store.load()
+            if tokens is not None:
+                self._cache.save(tokens, self._clock.now_ns())
+            self._known = None
+            return identifier
+
     def sign_in(self, *, listen: bool = False) -> SignInStatus:
         """Sign in anew and keep the result; an earlier sign-in ends at Schwab.
 

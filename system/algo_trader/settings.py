@@ -153,6 +153,12 @@ DECLARED: tuple[Setting, ...] = (
         default=True,
         parse=_on_off,
     ),
+    Setting(
+        "notify_url",
+        "ALGO_TRADER_NOTIFY_URL",
+        "Where warnings go: ntfy+https://, slack+https://, discord+https:// or smtp://.",
+        secret=True,
+    ),
     Setting("log_level", "LOG_LEVEL", "How much is logged.", default="WARNING", parse=_level),
     Setting(
         "log_json",
@@ -186,6 +192,7 @@ class AppSettings:
     sec_user_agent: str | None
     symbols: tuple[str, ...] | None
     probe_default_ports: bool
+    notify_url: Secret | None
     log_level: str
     log_json: bool
 

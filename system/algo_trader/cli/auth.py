@@ -1,14 +1,16 @@
-"""`auth login|status|logout`: the sign-in at Schwab."""
+"""`auth login|status|logout|rotate-key|keep-fresh`: the sign-in at Schwab."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from infrastructure.errors import UsageError
 from system.algo_trader.cli.invocation import current
 
 if TYPE_CHECKING:
+    from system.algo_trader.jobs.keep_fresh import Round
     from system.algo_trader.sign_in import SignInStatus
 
 app = typer.Typer(help="Sign in at Schwab, out, and see how it stands.", no_args_is_help=True)
@@ -24,9 +26,15 @@ def login(
         bool,
         typer.Option("--listen", help="Catch the redirect; the callback must name a port."),
     ] = False,
+    headless: Annotated[
+        bool,
+        typer.Option("--headless", help="Paste the redirect, wherever the browser is (SSH)."),
+    ] = False,
     as_json: JSON = False,
 ) -> None:
     """Sign in: open the printed URL, then paste the address that the browser ends at."""
+    if listen and headless:
+        raise UsageError("--listen and --headless exclude each other")
     invocation = current(context)
     invocation.as_json = invocation.as_json or as_json
     with invocation.runtime() as runtime:
@@ -56,6 +64,90 @@ def logout(context: typer.Context, as_json: JSON = False) -> None:
         terminal.print_json({"signed_out": was_there})
     else:
         terminal.console().print("signed out" if was_there else "nobody was signed in")
+
+
+@app.command("rotate-key")
+def rotate_key(context: typer.Context, as_json: JSON = False) -> None:
+    """Encrypt the stored sign-in with a new key; processes that run pick it up."""
+    from system.algo_trader import terminal
+
+    invocation = current(context)
+    with invocation.runtime() as runtime:
+        identifier = runtime.handler.rotate_key()
+    if as_json or invocation.as_json:
+        terminal.print_json({"key_id": identifier})
+    else:
+        terminal.console().print(f"the sign-in is encrypted with the new key {identifier}")
+
+
+@app.command("keep-fresh")
+def keep_fresh(
+    context: typer.Context,
+    access_interval_minutes: Annotated[
+        float, typer.Option(min=1, max=29, help="Refresh the access token so often.")
+    ] = 25,
+    refresh_interval_days: Annotated[
+        float, typer.Option(min=0.1, max=7, help="Age at which signing in is due.")
+    ] = 6,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    as_json: JSON = False,
+) -> None:
+    """Refresh ahead of expiry until Ctrl-C; warn at days 5, 6 and 6.5 of the seven.
+
+    Warnings go to the log, to `pipeline_metrics`, and to ALGO_TRADER_NOTIFY_URL. Schwab's sign-in
+    cannot be renewed without a person.
+    """
+    from infrastructure.notification.notifier import notifier_of
+    from system.algo_trader.jobs.keep_fresh import KeepFresh
+
+    invocation = current(context)
+    invocation.as_json = invocation.as_json or as_json
+    with invocation.runtime() as runtime:
+        where = runtime.settings.notify_url
+        notifiers = () if where is None else (notifier_of(where),)
+        if runtime.realm.is_simulated:
+            runtime.handler.client()
+
+        def measure(row: dict[str, Any]) -> None:
+            runtime.influxdb.ensure_tables()
+            runtime.influxdb.write_pipeline_metrics([row])
+
+        job = KeepFresh(
+            runtime.handler,
+            runtime.clock,
+            notifiers,
+            measure,
+            access_interval_s=access_interval_minutes * 60,
+            refresh_interval_s=refresh_interval_days * 86_400,
+        )
+        if not once:
+            job.run(lambda done: _show_round(done, invocation.as_json))
+        done = job.once()
+        _show_round(done, invocation.as_json)
+    if done.error is not None:
+        raise done.error
+
+
+def _show_round(done: Round, as_json: bool) -> None:
+    from infrastructure.clock import rfc3339
+    from system.algo_trader import terminal
+
+    document = {
+        "refreshed": done.refreshed,
+        "warned": done.warned,
+        "error": None if done.error is None else done.error.as_dict(),
+        "next_look_s": done.wait_s,
+        **done.status.as_dict(),
+    }
+    if as_json:
+        terminal.print_json(document)
+        return
+    until = done.status.access_expires_at_ns
+    said = "refreshed" if done.refreshed else "still fresh"
+    if done.error is not None:
+        said = "not refreshed"
+    ending = "" if until is None else f", until {rfc3339(until)}"
+    terminal.console().print(f"access token {said}{ending}", markup=False)
 
 
 def _show(found: SignInStatus, as_json: bool) -> None:

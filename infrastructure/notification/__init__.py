@@ -1,0 +1,1 @@
+"""Short texts to where a person looks: ntfy, Slack, Discord, mail."""
