@@ -13,6 +13,7 @@ from pathlib import Path
 from infrastructure.errors import OperatorError, StackError
 from infrastructure.influxdb.embedded.access import load_token
 from infrastructure.influxdb.embedded.identity import PRODUCT, VERSION
+from infrastructure.influxdb.embedded.limits import MEMORY_BYTES, Limits, StrictCore
 from infrastructure.influxdb.embedded.server import EmbeddedInfluxDB
 from infrastructure.logging import configure, register_secret
 from infrastructure.supervision import announce_failure
@@ -34,7 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
         if token is not None:
             register_secret(token.reveal())
         with EmbeddedInfluxDB(
-            options.data, host=options.host, port=options.port, token=token
+            options.data,
+            host=options.host,
+            port=options.port,
+            token=token,
+            limits=_limits(options),
         ) as server:
             if options.endpoint_file is not None:
                 _announce(options.endpoint_file, server, options.token_file)
@@ -62,6 +67,11 @@ def _announce(path: Path, server: EmbeddedInfluxDB, token_file: Path | None) -> 
     write_json(path, endpoint)
 
 
+def _limits(options: argparse.Namespace) -> Limits:
+    strict = StrictCore(options.seed) if options.strict_core else None
+    return Limits(memory_bytes=options.memory_mib * 1024 * 1024, strict=strict)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m infrastructure.influxdb.embedded", description=__doc__
@@ -71,6 +81,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port; 0 takes a free one")
     parser.add_argument("--endpoint-file", type=Path, help="where to announce the URL, as JSON")
     parser.add_argument("--token-file", type=Path, help="file with the token that callers show")
+    parser.add_argument(
+        "--memory-mib",
+        type=int,
+        default=MEMORY_BYTES // 1024 // 1024,
+        help="memory for rows, results and the work of queries",
+    )
+    parser.add_argument(
+        "--strict-core",
+        action="store_true",
+        help="keep InfluxDB 3 Core's limits, and promise no order of overwrites either",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of --strict-core's overwrite order")
     parser.add_argument("--log-level", default="INFO", help="DEBUG, INFO, WARNING or ERROR")
     return parser
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infrastructure.errors import CorruptStore, StoreNewer
+from infrastructure.influxdb.embedded.caches import spec_of
+from infrastructure.influxdb.embedded.faults import reach
 from infrastructure.influxdb.embedded.parts import Part, sync_folder
 from infrastructure.influxdb.embedded.table import Table
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2 adds retention and caches
 FILE_NAME = "catalog.json"
 
 
@@ -24,11 +26,19 @@ class Database:
         name: Its name.
         identifier: Its number in the store, which names its folder.
         tables: By name.
+        retention_ns: How old rows may become; None keeps all.
     """
 
     name: str
     identifier: int
     tables: dict[str, Table] = field(default_factory=dict)
+    retention_ns: int | None = None
+
+    def oldest_ns(self, now_ns: int) -> int | None:
+        """Return the time before which rows have expired, in whole seconds; None if none do."""
+        if self.retention_ns is None:
+            return None
+        return (now_ns - self.retention_ns) // 1_000_000_000 * 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -83,7 +93,7 @@ def load_catalog(folder: Path) -> Catalog:
         )
     catalog = Catalog(next_identifier=data["next_identifier"], first_segment=data["first_segment"])
     for entry in data["databases"]:
-        database = Database(entry["name"], entry["id"])
+        database = Database(entry["name"], entry["id"], retention_ns=entry.get("retention_ns"))
         catalog.databases[database.name] = database
         for item in entry["tables"]:
             table = Table(item["name"], item["id"], dict(item["columns"]))
@@ -92,6 +102,8 @@ def load_catalog(folder: Path) -> Catalog:
                 Part(place / part["file"], part["rows"], part["first_ns"], part["last_ns"])
                 for part in item["parts"]
             ]
+            for definition in item.get("caches", ()):
+                table.caches.add(spec_of(definition))
             database.tables[table.name] = table
     return catalog
 
@@ -106,6 +118,7 @@ def save_catalog(folder: Path, catalog: Catalog) -> None:
             {
                 "name": database.name,
                 "id": database.identifier,
+                "retention_ns": database.retention_ns,
                 "tables": [_table_entry(table) for table in database.tables.values()],
             }
             for database in catalog.databases.values()
@@ -123,11 +136,13 @@ def replace_file(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        reach("catalog.written")
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+    reach("catalog.replaced")
 
 
 def named_parts(catalog: Catalog) -> set[Path]:
@@ -157,6 +172,7 @@ def _table_entry(table: Table) -> dict[str, object]:
         "name": table.name,
         "id": table.identifier,
         "columns": list(table.columns.items()),
+        "caches": [cache.spec.as_dict() for cache in table.caches.known.values()],
         "parts": [
             {
                 "file": part.path.name,

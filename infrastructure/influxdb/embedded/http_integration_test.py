@@ -333,8 +333,6 @@ def test_databases_and_tables_are_configured_as_section_1_says(url: str) -> None
     csv = requests.get(databases, params={"format": "csv"}, timeout=10)
     assert csv.text == "iox::database\ndb\n"
     assert requests.get(databases, params={"format": "x"}, timeout=10).status_code == 400
-    kept = requests.post(databases, json={"db": "x", "retention_period": "7d"}, timeout=10)
-    assert kept.status_code == 405
 
     table = {
         "db": "db",

@@ -18,9 +18,11 @@ from infrastructure.errors import (
     StackError,
 )
 from infrastructure.influxdb.embedded.access import MalformedAuthorization
+from infrastructure.influxdb.embedded.limits import LimitExceeded
 from infrastructure.influxdb.embedded.query import QueryFailed, UnsupportedQuery
 from infrastructure.influxdb.embedded.refusals import (
     AlreadyExists,
+    UnknownCache,
     UnknownDatabase,
     UnknownTable,
 )
@@ -99,6 +101,8 @@ def _status_of(error: StackError) -> int:
         (UnknownDatabase, HTTPStatus.NOT_FOUND),
         (UnknownTable, HTTPStatus.NOT_FOUND),
         (AlreadyExists, HTTPStatus.CONFLICT),
+        (UnknownCache, HTTPStatus.NOT_FOUND),
+        (LimitExceeded, HTTPStatus.UNPROCESSABLE_ENTITY),
         (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
         (UnsupportedQuery, HTTPStatus.METHOD_NOT_ALLOWED),
         (InputError, HTTPStatus.BAD_REQUEST),

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infrastructure.errors import CorruptStore
+from infrastructure.influxdb.embedded.faults import reach
 from infrastructure.influxdb.embedded.rows import Rows, merge
 from infrastructure.influxdb.grammar import SeriesKey
 
@@ -56,6 +57,17 @@ class Part:
                 self._cache = _read(self.path, tags, number)
             return self._cache
 
+    @property
+    def held_bytes(self) -> int:
+        """Return how much memory the rows take that are kept after the first `load`."""
+        cache = self._cache
+        return 0 if cache is None else cache.nbytes
+
+    def release(self) -> None:
+        """Keep the rows in memory no longer."""
+        with self._lock:
+            self._cache = None
+
 
 def write_part(path: Path, rows: Rows, tag_columns: Mapping[str, pa.Array]) -> Part:
     """Write merged rows to a new part: to a temporary file, synced, then renamed.
@@ -76,11 +88,13 @@ def write_part(path: Path, rows: Rows, tag_columns: Mapping[str, pa.Array]) -> P
             )
             file.flush()
             os.fsync(file.fileno())
+        reach("part.written")
         temporary.rename(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+    reach("part.renamed")
     part = Part(path, len(rows), int(rows.time.min()), int(rows.time.max()))
     part._cache = rows
     return part

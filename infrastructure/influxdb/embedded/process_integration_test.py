@@ -117,8 +117,8 @@ def test_kill_9_in_the_middle_of_writes_loses_no_acknowledged_row(
     for life in range(2):
         server = start(
             tmp_path / "data",
-            before="import infrastructure.influxdb.embedded.store as s; "
-            "s.Store.__init__.__kwdefaults__['flush_rows'] = 400",
+            before="from infrastructure.influxdb.embedded.limits import Limits; made = "
+            "Limits.__init__; made.__defaults__ = (400, *made.__defaults__[1:])",
         )
         url = server.url
 

@@ -15,6 +15,10 @@ class UnknownTable(InputError):
     """Report a table that does not exist."""
 
 
+class UnknownCache(InputError):
+    """Report a cache that does not exist."""
+
+
 class AlreadyExists(InputError):
     """Report a database or table that exists already."""
 

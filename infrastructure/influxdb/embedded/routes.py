@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
-import pyarrow as pa
-
-from infrastructure.errors import InputError, StackError
+from infrastructure.errors import StackError
 from infrastructure.influxdb.embedded.access import Access
-from infrastructure.influxdb.embedded.batch import Columns
+from infrastructure.influxdb.embedded.configure import configure_routes, json_object
 from infrastructure.influxdb.embedded.identity import BUILD, VERSION, Identity
 from infrastructure.influxdb.embedded.messages import (
     Request,
     Response,
     as_json,
-    check_database_name,
     failure,
     plain,
     query_parameters,
     required,
 )
-from infrastructure.influxdb.embedded.query import QueryEngine, UnsupportedQuery
+from infrastructure.influxdb.embedded.query import QueryEngine
 from infrastructure.influxdb.embedded.render import CONTENT_TYPES, format_for, render
 from infrastructure.influxdb.embedded.store import Store
 from infrastructure.influxdb.embedded.writes import write_lp, write_v1, write_v2
@@ -34,10 +29,6 @@ _CORS = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Content-Encoding, Accept",
 }
-_FIELD_KINDS = {
-    "utf8": "string", "int64": "integer", "uint64": "uinteger", "float64": "float",
-    "bool": "boolean",
-}  # fmt: skip
 _OPEN_PATHS = frozenset({"/health", "/api/v1/health", "/ping"})
 
 
@@ -69,11 +60,7 @@ class Routes:
             ("POST", "/write"): lambda request: write_v1(store, request),
             ("GET", "/api/v3/query_sql"): self._query_sql,
             ("POST", "/api/v3/query_sql"): self._query_sql,
-            ("GET", "/api/v3/configure/database"): self._list_databases,
-            ("POST", "/api/v3/configure/database"): self._create_database,
-            ("DELETE", "/api/v3/configure/database"): self._drop_database,
-            ("POST", "/api/v3/configure/table"): self._create_table,
-            ("DELETE", "/api/v3/configure/table"): self._drop_table,
+            **configure_routes(store),
         }
         for path in ("/api/v3/query_influxql", "/query"):
             for method in ("GET", "POST"):
@@ -119,7 +106,7 @@ class Routes:
         return plain(HTTPStatus.OK, "\n".join([*lines, "# EOF", ""]))
 
     def _query_sql(self, request: Request) -> Response:
-        values = _json_object(request) if request.method == "POST" else dict(request.parameters)
+        values = json_object(request) if request.method == "POST" else dict(request.parameters)
         database = required(values, "db")
         sql = required(values, "q")
         form = format_for(values.get("format"), request.headers.get("accept"))
@@ -129,71 +116,9 @@ class Routes:
         table = self._engine.run(database, sql, query_parameters(values.get("params")))
         return Response(HTTPStatus.OK, render(table, form), CONTENT_TYPES[form])
 
-    def _list_databases(self, request: Request) -> Response:
-        form = format_for(request.parameters.get("format"), request.headers.get("accept"))
-        if form is None:
-            return as_json(HTTPStatus.BAD_REQUEST, {"error": "invalid format"})
-        table = pa.table({"iox::database": pa.array(self._store.database_names(), pa.string())})
-        return Response(HTTPStatus.OK, render(table, form), CONTENT_TYPES[form])
-
-    def _create_database(self, request: Request) -> Response:
-        values = _json_object(request)
-        name = required(values, "db")
-        _refuse_retention(values)
-        check_database_name(name)
-        self._store.create_database(name)
-        return Response(HTTPStatus.OK)
-
-    def _drop_database(self, request: Request) -> Response:
-        self._store.drop_database(required(request.parameters, "db"))
-        return Response(HTTPStatus.OK)
-
-    def _create_table(self, request: Request) -> Response:
-        values = _json_object(request)
-        database, table = required(values, "db"), required(values, "table")
-        _refuse_retention(values)
-        check_database_name(database)
-        self._store.create_table(database, table, _declared_columns(values))
-        return Response(HTTPStatus.OK)
-
-    def _drop_table(self, request: Request) -> Response:
-        parameters = request.parameters
-        self._store.drop_table(required(parameters, "db"), required(parameters, "table"))
-        return Response(HTTPStatus.OK)
-
-
-def _declared_columns(values: Mapping[str, Any]) -> Columns:
-    columns: Columns = {}
-    for tag in values.get("tags") or []:
-        if not isinstance(tag, str) or tag == "time":
-            raise InputError(f"{tag!r} cannot name a tag")
-        columns[tag] = "tag"
-    for entry in values.get("fields") or []:
-        kind = _FIELD_KINDS.get(str(entry.get("type"))) if isinstance(entry, dict) else None
-        name = entry.get("name") if isinstance(entry, dict) else None
-        if kind is None or not isinstance(name, str) or name == "time" or name in columns:
-            raise InputError(f"invalid field {entry!r}; types are {', '.join(_FIELD_KINDS)}")
-        columns[name] = kind  # type: ignore[assignment]
-    return columns
-
-
-def _refuse_retention(values: Mapping[str, Any]) -> None:
-    if values.get("retention_period") is not None:
-        raise UnsupportedQuery("this embedded server keeps all data: it has no retention periods")
-
 
 def _no_influxql(_: Request) -> Response:
     return plain(HTTPStatus.METHOD_NOT_ALLOWED, "this embedded server has no InfluxQL; use SQL")
-
-
-def _json_object(request: Request) -> dict[str, Any]:
-    try:
-        value = json.loads(request.body)
-    except ValueError as error:
-        raise InputError(f"the body is no JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InputError("the body is not a JSON object")
-    return value
 
 
 def _is_v1(path: str) -> bool:

@@ -12,6 +12,7 @@ from infrastructure.influxdb.embedded.access import Access
 from infrastructure.influxdb.embedded.flight import FlightService
 from infrastructure.influxdb.embedded.front import Front
 from infrastructure.influxdb.embedded.identity import Identity, ownership_key
+from infrastructure.influxdb.embedded.limits import Limits
 from infrastructure.influxdb.embedded.query import QueryEngine
 from infrastructure.influxdb.embedded.routes import Routes
 from infrastructure.influxdb.embedded.store import Store
@@ -25,6 +26,7 @@ class EmbeddedInfluxDB:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         token: The token that callers must show; None lets everyone in.
+        limits: What the store takes.
 
     Raises:
         StoreLocked: If another process has the folder open.
@@ -34,9 +36,15 @@ class EmbeddedInfluxDB:
     """
 
     def __init__(
-        self, folder: Path, *, host: str = "127.0.0.1", port: int = 0, token: Secret | None = None
+        self,
+        folder: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: Secret | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        self._store = Store(folder)
+        self._store = Store(folder, limits=limits)
         try:
             self.identity = Identity(ownership_key(folder))
             access = Access(token)

@@ -10,14 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from infrastructure.clock import Clock, SystemClock
-from infrastructure.errors import (
-    CorruptStore,
-    LineError,
-    OperatorError,
-    ServiceUnavailable,
-)
-from infrastructure.influxdb.embedded.batch import Columns, TableBatch, fit, unpack
+from infrastructure.errors import OperatorError, ServiceUnavailable
+from infrastructure.influxdb.embedded.administration import Administration
 from infrastructure.influxdb.embedded.catalog import (
+    FILE_NAME,
     Catalog,
     Database,
     load_catalog,
@@ -33,29 +29,31 @@ from infrastructure.influxdb.embedded.commands import (
     fail,
     log_failure,
 )
+from infrastructure.influxdb.embedded.faults import reach
 from infrastructure.influxdb.embedded.folder_lock import lock_folder
+from infrastructure.influxdb.embedded.limits import Limits
+from infrastructure.influxdb.embedded.memory import give_back_memory
 from infrastructure.influxdb.embedded.parts import Part
-from infrastructure.influxdb.embedded.records import decode_record, encode_record, write_record
-from infrastructure.influxdb.embedded.refusals import (
-    AlreadyExists,
-    UnknownDatabase,
-    UnknownTable,
-    storage_error,
-)
+from infrastructure.influxdb.embedded.records import decode_record, encode_record
+from infrastructure.influxdb.embedded.refusals import storage_error
+from infrastructure.influxdb.embedded.state import Pins, State
 from infrastructure.influxdb.embedded.table import Table
 from infrastructure.influxdb.embedded.wal import WriteAheadLog
 from infrastructure.influxdb.parse import ParsedBody
 from infrastructure.logging import get_logger
 
-FLUSH_ROWS = 250_000
-FLUSH_LOG_BYTES = 64 * 1024 * 1024
+NOT_STARTED = "the server is not started"
 GROUP_BYTES = 32 * 1024 * 1024
 FLUSH_PAUSE_S = 5.0
+SWEEP_S = 1800.0  # Core's own period of looking for expired rows
+HOT_SHARE = 4  # rows that are not in parts may take a quarter of the memory
+ROOM_S = 30.0
+ROOM_PAUSE_S = 0.1
 
 _log = get_logger(__name__)
 
 
-class Store:
+class Store(Administration):
     """One data folder, opened by one process.
 
     One thread commits: it takes all waiting writes, appends them to the log with one sync,
@@ -64,8 +62,7 @@ class Store:
     Args:
         folder: The data folder; made if missing.
         clock: Tells the time of lines without a timestamp.
-        flush_rows: Rows in memory that start a flush.
-        flush_log_bytes: Bytes of the log's open segment that start a flush.
+        limits: What it takes.
 
     Raises:
         StoreLocked: If another process has the folder open.
@@ -78,28 +75,29 @@ class Store:
         folder: Path,
         *,
         clock: Clock | None = None,
-        flush_rows: int = FLUSH_ROWS,
-        flush_log_bytes: int = FLUSH_LOG_BYTES,
+        limits: Limits | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
         self.folder = folder
-        self._flush_rows = flush_rows
-        self._flush_log_bytes = flush_log_bytes
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder_lock = lock_folder(folder)
+        self.limits = limits or Limits()
+        self.pins = Pins()
         try:
-            self._catalog = load_catalog(folder)
-            self._wal = WriteAheadLog(folder / "wal", self._catalog.first_segment)
-            remove_leftovers(folder, named_parts(self._catalog))
-            self._replay()
-            if not (folder / "catalog.json").exists():
-                save_catalog(folder, self._catalog)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder_lock = lock_folder(folder)
+        except OSError as error:
+            raise storage_error(error, f"open the data folder {folder}", NOT_STARTED) from error
+        try:
+            self._recover()
+        except OSError as error:
+            os.close(self._folder_lock)
+            raise storage_error(error, f"recover {folder}", NOT_STARTED) from error
         except BaseException:
             os.close(self._folder_lock)
             raise
         self._queue: queue.SimpleQueue[Write | Change | None] = queue.SimpleQueue()
         self._closed = False
         self._closing = threading.Event()
+        self._room = threading.Condition()
         self._put_lock = threading.Lock()
         self._flush_lock = threading.Lock()
         self._flush_wanted = threading.Event()
@@ -124,82 +122,16 @@ class Store:
         Raises:
             DiskFull: If the log could not be written for want of space; nothing is stored.
             OperatorError: If it could not be written at all; nothing is stored.
-            ServiceUnavailable: If the store is closing.
+            ServiceUnavailable: If the store is closing, or rows arrive faster than they can be
+                moved out of the memory that they may take.
         """
+        self._wait_for_room()
         command = Write(database, body, accept_partial)
         self._put(command)
         if not wait:
             command.done.add_done_callback(log_failure)
             return WriteResult(0, list(body.errors))
         return command.done.result()
-
-    def database_names(self) -> list[str]:
-        """Return the names of the databases, sorted."""
-        return sorted(self._catalog.databases)
-
-    def tables(self, database: str) -> dict[str, Table]:
-        """Return a database's tables by name.
-
-        Raises:
-            UnknownDatabase: If it does not exist.
-        """
-        return dict(self._database(database).tables)
-
-    def create_database(self, name: str) -> None:
-        """Make a database.
-
-        Raises:
-            AlreadyExists: If it exists.
-        """
-
-        def check() -> None:
-            if name in self._catalog.databases:
-                raise AlreadyExists(f"attempted to create a resource that already exists: {name}")
-
-        self._change({"op": "create_database", "database": name}, check)
-
-    def drop_database(self, name: str) -> None:
-        """Delete a database with its tables.
-
-        Raises:
-            UnknownDatabase: If it does not exist.
-        """
-        record = {"op": "drop_database", "database": name}
-        self._change(record, lambda: self._database(name))
-        self.flush()
-
-    def create_table(self, database: str, table: str, columns: Columns) -> None:
-        """Make a table; its database is made if missing.
-
-        Raises:
-            AlreadyExists: If it exists.
-        """
-
-        def check() -> None:
-            known = self._catalog.databases.get(database)
-            if known is not None and table in known.tables:
-                raise AlreadyExists(f"attempted to create a resource that already exists: {table}")
-
-        columns_entry = list(columns.items())
-        record = {
-            "op": "create_table", "database": database, "table": table, "columns": columns_entry,
-        }  # fmt: skip
-        self._change(record, check)
-
-    def drop_table(self, database: str, table: str) -> None:
-        """Delete a table with its rows.
-
-        Raises:
-            UnknownDatabase: If the database does not exist.
-            UnknownTable: If the table does not exist.
-        """
-
-        def check() -> None:
-            if table not in self._database(database).tables:
-                raise UnknownTable(f"table not found: {table}")
-
-        self._change({"op": "drop_table", "database": database, "table": table}, check)
-        self.flush()
 
     def flush(self) -> None:
         """Move all rows that are only in the log into parts, and drop the log that held them.
@@ -212,16 +144,28 @@ class Store:
             published: list[tuple[Table, list[Part]]] = []
             try:
                 segment, catalog = self._change_quietly(self._freeze)
+                reach("flush.frozen")
+                now_ns = self.clock.now_ns()
                 for database in catalog.databases.values():
+                    oldest_ns = database.oldest_ns(now_ns)
                     for table in database.tables.values():
                         place = parts_folder(self.folder, database, table)
-                        published.append((table, table.write_parts(place, segment)))
+                        published.append((table, table.write_parts(place, segment, oldest_ns)))
+                reach("flush.parts_written")
                 named = self._change_quietly(lambda: self._publish(segment, published))
-                remove_leftovers(self.folder, named)
+                reach("flush.published")
+                with self._room:
+                    self._room.notify_all()
+                remove_leftovers(self.folder, named | self.pins.held())
+                give_back_memory()
             except OSError as error:
                 raise storage_error(
                     error, "move rows into Parquet parts", "the log still holds them"
                 ) from error
+
+    def oldest_ns(self, database: str) -> int | None:
+        """Return the time before which a database's rows have expired; None if none do."""
+        return self._database(database).oldest_ns(self.clock.now_ns())
 
     def close(self) -> None:
         """Flush, stop the threads and release the folder."""
@@ -247,11 +191,21 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _database(self, name: str) -> Database:
-        try:
-            return self._catalog.databases[name]
-        except KeyError:
-            raise UnknownDatabase(f"database not found: {name}") from None
+    def _wait_for_room(self) -> None:
+        """Hold a write back while the rows that are not in parts take too much memory."""
+        most = self.limits.memory_bytes // HOT_SHARE
+        if sum(table.hot_bytes for table in self.state.tables()) <= most:
+            return
+        self._flush_wanted.set()
+        end_ns = self.clock.monotonic_ns() + int(ROOM_S * 1e9)
+        while sum(table.hot_bytes for table in self.state.tables()) > most:
+            if self._closed or self.clock.monotonic_ns() > end_ns:
+                raise ServiceUnavailable(
+                    f"rows take more than {most} bytes of memory and cannot be moved to the disk "
+                    "fast enough; nothing of the write is stored"
+                )
+            with self._room:
+                self._room.wait(ROOM_PAUSE_S)
 
     def _put(self, command: Write | Change) -> None:
         with self._put_lock:
@@ -260,7 +214,7 @@ class Store:
             self._queue.put(command)
 
     def _change(self, record: dict[str, Any], check: Callable[[], object]) -> None:
-        command = Change(record, check, lambda: self._apply_record(record, memoryview(b"")))
+        command = Change(record, check, lambda: self.state.apply_record(record, memoryview(b"")))
         self._put(command)
         command.done.result()
 
@@ -276,7 +230,9 @@ class Store:
         for name, database in self._catalog.databases.items():
             for table in database.tables.values():
                 table.freeze()
-            databases[name] = Database(name, database.identifier, dict(database.tables))
+            databases[name] = Database(
+                name, database.identifier, dict(database.tables), database.retention_ns
+            )
         return segment, Catalog(databases)
 
     def _publish(self, segment: int, published: list[tuple[Table, list[Part]]]) -> set[Path]:
@@ -287,46 +243,24 @@ class Store:
         self._wal.drop_before(segment)
         return named_parts(self._catalog)
 
+    def _recover(self) -> None:
+        """Read the folder, bring back what only the log holds, and see that it can be written."""
+        self._catalog = load_catalog(self.folder)
+        self.state = State(self._catalog, self.limits, self.clock)
+        self._wal = WriteAheadLog(self.folder / "wal", self._catalog.first_segment)
+        remove_leftovers(self.folder, named_parts(self._catalog))
+        self._replay()
+        if not (self.folder / FILE_NAME).exists():
+            save_catalog(self.folder, self._catalog)
+
     def _replay(self) -> None:
         count = 0
         for payload in self._wal.replay():
             head, data = decode_record(payload)
-            self._apply_record(head, data)
+            self.state.apply_record(head, data)
             count += 1
         if count:
             _log.info("replayed %d log records", count)
-
-    def _apply_record(self, head: dict[str, Any], data: memoryview) -> None:
-        """Do what a log record says; doing it twice in the log's order changes nothing."""
-        operation, name = head["op"], head["database"]
-        databases = self._catalog.databases
-        if operation == "drop_database":
-            databases.pop(name, None)
-            return
-        if name not in databases:
-            databases[name] = Database(name, self._catalog.new_identifier())
-        tables = databases[name].tables
-        if operation == "create_table":
-            table = self._table(tables, head["table"])
-            table.columns = {**table.columns, **dict(head["columns"])}
-        elif operation == "drop_table":
-            tables.pop(head["table"], None)
-        elif operation == "write":
-            at = 0
-            for entry in head["tables"]:
-                batch = unpack(entry, data[at : at + entry["bytes"]])
-                self._table(tables, batch.table).apply(batch)
-                at += entry["bytes"]
-        elif operation != "create_database":
-            raise CorruptStore(
-                f"the log holds an unknown operation {operation!r}",
-                next_step="Update the software: a newer version may have written the folder.",
-            )
-
-    def _table(self, tables: dict[str, Table], name: str) -> Table:
-        if name not in tables:
-            tables[name] = Table(name, self._catalog.new_identifier(), {})
-        return tables[name]
 
     def _commit_forever(self) -> None:
         while True:
@@ -349,13 +283,12 @@ class Store:
     def _commit(self, writes: list[Write]) -> None:
         """Log, apply and answer a group of writes."""
         try:
-            accepted = self._accept(writes)
+            accepted = self.state.accept(writes)
             if accepted:
                 self._wal.append([payload for _, _, payload, _ in accepted])
                 for write, batches, _, _ in accepted:
-                    tables = self._tables_for_write(write.database)
-                    for batch in batches:
-                        self._table(tables, batch.table).apply(batch)
+                    self.state.apply(write.database, batches)
+                reach("commit.applied")
             for write, batches, _, errors in accepted:
                 write.done.set_result(
                     WriteResult(sum(len(batch.rows) for batch in batches), errors)
@@ -367,46 +300,9 @@ class Store:
         except Exception as error:
             _log.exception("a write failed in a way that nobody foresaw")
             fail(writes, error)
-        if self._wal.size >= self._flush_log_bytes or self._hot_rows() >= self._flush_rows:
+        limits = self.limits
+        if self._wal.size >= limits.flush_log_bytes or self.state.hot_rows() >= limits.flush_rows:
             self._flush_wanted.set()
-
-    def _accept(
-        self, writes: list[Write]
-    ) -> list[tuple[Write, list[TableBatch], bytes, list[LineError]]]:
-        """Fit each write to the columns that it will meet; answer those that store nothing."""
-        drafts: dict[tuple[str, str], Columns] = {}
-        accepted = []
-        for write in writes:
-            batches = []
-            errors = list(write.body.errors)
-            for lines in write.body.tables:
-                known = drafts.get((write.database, lines.name))
-                if known is None:
-                    known = self._known_columns(write.database, lines.name)
-                batch, refused = fit(lines, write.body, known)
-                errors += refused
-                if batch is not None:
-                    batches.append(batch)
-            errors.sort()
-            if not batches or (errors and not write.accept_partial):
-                write.done.set_result(WriteResult(0, errors))
-                continue
-            for batch in batches:
-                drafts[write.database, batch.table] = batch.columns
-            accepted.append((write, batches, write_record(write.database, batches), errors))
-        return accepted
-
-    def _known_columns(self, database: str, table: str) -> Columns:
-        known = self._catalog.databases.get(database)
-        if known is None or table not in known.tables:
-            return {}
-        return known.tables[table].columns
-
-    def _tables_for_write(self, name: str) -> dict[str, Table]:
-        databases = self._catalog.databases
-        if name not in databases:
-            databases[name] = Database(name, self._catalog.new_identifier())
-        return databases[name].tables
 
     def _carry_out(self, change: Change) -> None:
         try:
@@ -425,18 +321,17 @@ class Store:
         else:
             change.done.set_result(result)
 
-    def _hot_rows(self) -> int:
-        return sum(
-            table.hot_rows
-            for database in self._catalog.databases.values()
-            for table in database.tables.values()
-        )
+    def _expires(self) -> bool:
+        databases = list(self._catalog.databases.values())
+        return any(database.retention_ns is not None for database in databases)
 
     def _flush_forever(self) -> None:
         while True:
-            self._flush_wanted.wait()
+            due = self._flush_wanted.wait(SWEEP_S)
             if self._closed:
                 return
+            if not due and not self._expires():
+                continue
             self._flush_wanted.clear()
             try:
                 self.flush()

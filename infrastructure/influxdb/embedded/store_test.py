@@ -26,6 +26,7 @@ from infrastructure.errors import (
 )
 from infrastructure.influxdb.embedded import table as table_module
 from infrastructure.influxdb.embedded.commands import WriteResult
+from infrastructure.influxdb.embedded.limits import Limits
 from infrastructure.influxdb.embedded.refusals import (
     AlreadyExists,
     UnknownDatabase,
@@ -41,8 +42,8 @@ def write(store: Store, lines: str, **options: Any) -> WriteResult:
 
 def read(store: Store, table: str = "m") -> list[dict[str, Any]]:
     """Return a table's rows without nulls, by time and tags; times are int ns."""
-    _, schema, batches = store.tables("db")[table].view()
-    rows = pa.Table.from_batches(batches, schema)
+    view = store.tables("db")[table].view()
+    rows = pa.Table.from_batches(view.batches, view.schema)
     index = rows.schema.get_field_index("time")
     rows = rows.set_column(index, "time", rows.column("time").cast(pa.int64()))
     found = [
@@ -181,7 +182,7 @@ def test_a_flush_without_new_rows_leaves_the_parts_alone(tmp_path: Path) -> None
 
 
 def test_writers_at_once_all_get_their_rows_in(tmp_path: Path) -> None:
-    with Store(tmp_path, flush_rows=300) as store:
+    with Store(tmp_path, limits=Limits(flush_rows=300)) as store:
 
         def work(name: str) -> None:
             for number in range(20):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +12,35 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from infrastructure.influxdb.embedded.batch import IOX_TYPES, Columns, TableBatch, field_types
+from infrastructure.influxdb.embedded.caches import Cache, CacheKind, Caches
+from infrastructure.influxdb.embedded.limits import StrictCore
 from infrastructure.influxdb.embedded.parts import TIME, Part, write_part
 from infrastructure.influxdb.embedded.rows import Rows, merge, overlay
 from infrastructure.influxdb.grammar import SeriesKey
 from infrastructure.influxdb.parse import ARROW_TYPES
 
 PART_ROWS = 500_000
+ROW_BYTES, COLUMN_BYTES = 12, 8  # of a row in memory: series and time; a value
 
 _KIND_KEY = b"iox::column::type"
 _TAG_TYPE = pa.dictionary(pa.int32(), pa.string())
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All rows of a table at one moment, each once.
+
+    Attributes:
+        version: Of the table, and the time before which rows were left out.
+        schema: As queries see it.
+        batches: The rows in memory.
+        cold: Parts to be read from their files, with the schema's columns as far as they have them.
+    """
+
+    version: tuple[int, int | None]
+    schema: pa.Schema
+    batches: list[pa.RecordBatch]
+    cold: tuple[Part, ...] = ()
 
 
 class Table:
@@ -28,16 +50,19 @@ class Table:
         name: The table's name.
         identifier: Its number in the store, which names its folder.
         columns: Its tags and fields.
-        parts: Its Parquet files, ascending in time.
+        strict: If given, which of several writes of one row wins is left to chance.
     """
 
     def __init__(
-        self, name: str, identifier: int, columns: Columns, parts: list[Part] | None = None
+        self, name: str, identifier: int, columns: Columns, strict: StrictCore | None = None
     ) -> None:
         self.name = name
         self.identifier = identifier
         self.columns = columns
-        self.parts = parts or []
+        self.parts: list[Part] = []
+        self.caches = Caches()
+        self.strict = strict
+        self._series_list: list[SeriesKey] = []
         self._series: dict[SeriesKey, int] = {}
         self._tag_codes: dict[str, dict[str, int]] = {}
         self._hot: list[Rows] = []
@@ -45,7 +70,8 @@ class Table:
         self._version = 0
         self._lock = threading.RLock()
         self._view_lock = threading.Lock()
-        self._view: tuple[int, pa.Schema, list[pa.RecordBatch]] | None = None
+        self._view: View | None = None
+        self._older_wins = False
 
     @property
     def tags(self) -> list[str]:
@@ -62,14 +88,50 @@ class Table:
         """Return how many rows arrived since the last freeze."""
         return sum(map(len, self._hot))
 
-    def apply(self, batch: TableBatch) -> None:
-        """Take in the rows of an acknowledged write."""
+    @property
+    def hot_bytes(self) -> int:
+        """Return how much memory the rows take that are not yet in parts."""
+        with self._lock:
+            return sum(rows.nbytes for rows in [*self._frozen, *self._hot])
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how much memory all rows take that are kept for queries."""
+        return self.hot_bytes + sum(part.held_bytes for part in list(self.parts))
+
+    def apply(self, batch: TableBatch, now_ns: int = 0) -> None:
+        """Take in the rows of an acknowledged write, at this time."""
         with self._lock:
             self.columns = {**self.columns, **batch.columns}
             numbers = np.array([self._number(key) for key in batch.series], np.int32)
             rows = batch.rows
-            self._hot.append(Rows(numbers[rows.series], rows.time, rows.fields))
+            rows = Rows(numbers[rows.series], rows.time, rows.fields)
+            place = len(self._hot)
+            if self.strict is not None:
+                place = self.strict.random.randint(0, place)
+            self._hot.insert(place, rows)
             self._version += 1
+            for cache in self.caches.known.values():
+                cache.take(rows, self._series_list, self.columns, now_ns)
+
+    def cache_table(self, kind: CacheKind, name: str | None, now_ns: int) -> pa.RecordBatch:
+        """Return what a cache holds.
+
+        Args:
+            kind: Of the cache.
+            name: Of the cache; None takes the only one of its kind.
+            now_ns: Decides which entries are too old.
+
+        Raises:
+            KeyError: If there is none of that name, or not one alone.
+        """
+        found: list[Cache] = [
+            cache for cache in self.caches.of_kind(kind) if name in (None, cache.spec.name)
+        ]
+        if len(found) != 1:
+            raise KeyError(name)
+        with self._lock:
+            return found[0].table(self.columns, now_ns)
 
     def schema(self) -> pa.Schema:
         """Return the Arrow schema that queries see: columns by name, tags as dictionaries."""
@@ -84,26 +146,53 @@ class Table:
                 fields.append(pa.field(name, arrow, metadata={_KIND_KEY: IOX_TYPES[kind].encode()}))
         return pa.schema(fields)
 
-    def view(self) -> tuple[int, pa.Schema, list[pa.RecordBatch]]:
-        """Return the version and all rows, each once, as record batches."""
+    def view(self, oldest_ns: int | None = None, memory_bytes: int | None = None) -> View:
+        """Return all rows.
+
+        Args:
+            oldest_ns: Earlier rows are left out; None takes all.
+            memory_bytes: Where all rows would take more, parts that no newer row touches are named
+                instead of loaded; None loads all.
+        """
         with self._view_lock:
             while True:
                 with self._lock:
-                    if self._view is not None and self._view[0] == self._version:
+                    version = (self._version, oldest_ns)
+                    if self._view is not None and self._view.version == version:
                         return self._view
-                    version, columns, schema = self._version, self.columns, self.schema()
+                    columns, schema = self.columns, self.schema()
                     pending, parts = [*self._frozen, *self._hot], list(self.parts)
+                    older_wins = self._older_wins
                 try:
-                    layers = self._layers(pending, parts, columns)
+                    cold = _cold_parts(parts, pending, columns, oldest_ns, memory_bytes)
+                    warm = [part for part in parts if part not in cold]
+                    layers = self._layers(pending, warm, columns, older_wins)
                 except FileNotFoundError:
                     if parts == self.parts:
                         raise
                     continue
                 batches = [
-                    self._record_batch(rows, columns, schema) for rows in layers if len(rows)
+                    self._record_batch(rows, columns, schema)
+                    for rows in (_since(layer, oldest_ns) for layer in layers)
+                    if len(rows)
                 ]
-                self._view = (version, schema, batches)
+                self._view = View(version, schema, batches, tuple(cold))
                 return self._view
+
+    def release(self) -> None:
+        """Keep no more rows in memory than those that are not in parts."""
+        with self._view_lock:
+            self._view = None
+        for part in list(self.parts):
+            part.release()
+
+    def times(self) -> list[npt.NDArray[np.int64]]:
+        """Return the times of all rows, layer by layer."""
+        with self._lock:
+            parts, pending = list(self.parts), [*self._frozen, *self._hot]
+        return [part.load(self.tags, self._number).time for part in parts] + [
+            rows.time for rows in pending
+        ]
 
     def freeze(self) -> None:
         """Set the rows that arrived so far aside for the next `write_parts`."""
@@ -111,7 +200,9 @@ class Table:
             self._frozen += self._hot
             self._hot = []
 
-    def write_parts(self, folder: Path, generation: int) -> list[Part]:
+    def write_parts(
+        self, folder: Path, generation: int, oldest_ns: int | None = None
+    ) -> list[Part]:
         """Merge the frozen rows into new Parquet files and return all parts.
 
         Nothing of the table changes until `publish`.
@@ -119,12 +210,16 @@ class Table:
         Args:
             folder: The table's folder.
             generation: A number that no earlier call had; it names the new files.
+            oldest_ns: Parts that hold earlier rows only are left out, and so are earlier rows.
         """
         with self._lock:
             columns, parts = self.columns, list(self.parts)
             frozen = list(self._frozen)
+            older_wins = self._older_wins
         types = field_types(columns)
-        newer = merge(frozen, types)
+        if oldest_ns is not None:
+            parts = [part for part in parts if part.last_ns >= oldest_ns]
+        newer = _since(merge(frozen, types), oldest_ns)
         if not len(newer):
             return parts
         result: list[Part] = []
@@ -137,7 +232,8 @@ class Table:
                 result.append(part)
                 part = None
             if part is not None:
-                rows = merge([part.load(self.tags, self._number), rows], types)
+                pieces = [part.load(self.tags, self._number), rows]
+                rows = merge(pieces[::-1] if older_wins else pieces, types)
             for piece in _split(rows, PART_ROWS):
                 path = folder / f"{generation:012d}-{written:04d}.parquet"
                 result.append(write_part(path, piece, self._tag_columns(piece, columns)))
@@ -150,23 +246,30 @@ class Table:
             self.parts = parts
             self._frozen = []
             self._version += 1
+            if self.strict is not None:
+                self._older_wins = self.strict.random.random() < 0.5
 
     def _number(self, key: SeriesKey) -> int:
         with self._lock:
             number = self._series.setdefault(key, len(self._series))
-            if number == len(self._series) - 1:
+            if number == len(self._series_list):
+                self._series_list.append(key)
                 for tag, value in key:
                     codes = self._tag_codes.setdefault(tag, {})
                     codes.setdefault(value, len(codes))
             return number
 
-    def _layers(self, pending: list[Rows], parts: list[Part], columns: Columns) -> list[Rows]:
+    def _layers(
+        self, pending: list[Rows], parts: list[Part], columns: Columns, older_wins: bool
+    ) -> list[Rows]:
         tags = [name for name, kind in columns.items() if kind == "tag"]
         newer = merge(pending, field_types(columns))
         layers = []
         for part in parts:
             base = part.load(tags, self._number)
-            if len(newer):
+            if len(newer) and older_wins:
+                newer, base = overlay(newer, base)
+            elif len(newer):
                 base, newer = overlay(base, newer)
             layers.append(base)
         return [*layers, newer]
@@ -205,6 +308,35 @@ class Table:
             tag: _dictionary_column(rows.series, tag, series, values)
             for tag, values in codes.items()
         }
+
+
+def _since(rows: Rows, oldest_ns: int | None) -> Rows:
+    """Return the rows that are not earlier."""
+    if oldest_ns is None or not len(rows) or rows.time.min() >= oldest_ns:
+        return rows
+    return rows.take(rows.time >= oldest_ns)
+
+
+def _cold_parts(
+    parts: list[Part],
+    pending: list[Rows],
+    columns: Mapping[str, object],
+    oldest_ns: int | None,
+    memory_bytes: int | None,
+) -> list[Part]:
+    """Return the parts that are better read from their files, none if all fit into memory."""
+    if memory_bytes is None:
+        return []
+    estimate = sum(part.rows for part in parts) * (ROW_BYTES + COLUMN_BYTES * len(columns))
+    if estimate <= memory_bytes:
+        return []
+    spans = [(int(rows.time.min()), int(rows.time.max())) for rows in pending if len(rows)]
+    return [
+        part
+        for part in parts
+        if (oldest_ns is None or part.first_ns >= oldest_ns)
+        and not any(first <= part.last_ns and last >= part.first_ns for first, last in spans)
+    ]
 
 
 def _dictionary_column(

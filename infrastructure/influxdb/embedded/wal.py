@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from infrastructure.errors import CorruptStore
+from infrastructure.influxdb.embedded.faults import reach
 from infrastructure.logging import get_logger
 
 MAGIC = b"ATWAL\x00\x00\x01"
@@ -81,6 +82,7 @@ class WriteAheadLog:
             os.close(file)
             self._path(number).unlink()
             raise
+        reach("log.segment_made")
         self.close()
         self._file, self._end, self._next = file, len(MAGIC), number + 1
         return number
@@ -100,14 +102,20 @@ class WriteAheadLog:
             self.rotate()
         file = self._file
         assert file is not None
-        text = b"".join(map(_record, payloads))
+        text = memoryview(b"".join(map(_record, payloads)))
         try:
-            _write(file, text)
+            reach("log.before_write")
+            half = len(text) // 2
+            _write(file, text[:half])
+            reach("log.half_written")
+            _write(file, text[half:])
         except OSError:
             self._cut(file)
             raise
         try:
+            reach("log.before_sync")
             _sync(file)
+            reach("log.synced")
         except OSError as error:
             self._cut(file)
             self._broken = error
@@ -119,6 +127,7 @@ class WriteAheadLog:
         for old in self.segments():
             if old < number:
                 self._path(old).unlink()
+                reach("log.segments_dropped")
 
     def close(self) -> None:
         """Close the open segment."""
@@ -195,7 +204,7 @@ def _corrupt(path: Path, at: int) -> CorruptStore:
     )
 
 
-def _write(file: int, data: bytes) -> None:
+def _write(file: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
