@@ -126,11 +126,29 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
 
 
 def _iso_times(column: pa.ChunkedArray) -> list[str | None]:
-    """Return times as `2024-01-02T03:04:05`, with 3, 6 or 9 digits of a second if needed."""
+    """Return times as `2024-01-02T03:04:05`, with 3, 6 or 9 digits of a second if needed.
+
+    Times in a zone are those of its clocks, followed by the offset from UTC.
+    """
+    if column.type.tz is not None:
+        local = pc.local_timestamp(column)
+        ahead = pc.subtract(local.cast(pa.int64()), column.cast(pa.int64())).to_pylist()
+        return [
+            None if text is None else text + _offset(ns // 1_000_000_000)
+            for text, ns in zip(_iso_times(local), ahead, strict=True)
+        ]
     numbers = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
     texts = np.datetime_as_string(numbers.astype("M8[ns]"), unit="ns").tolist()
     valid = column.is_valid().to_pylist()
     return [_shortened(text) if good else None for text, good in zip(texts, valid, strict=True)]
+
+
+def _offset(ahead_s: int) -> str:
+    """Return an offset from UTC as RFC 3339 writes it."""
+    if ahead_s == 0:
+        return "Z"
+    hours, minutes = divmod(abs(ahead_s) // 60, 60)
+    return f"{'-' if ahead_s < 0 else '+'}{hours:02d}:{minutes:02d}"
 
 
 def _shortened(text: str) -> str:

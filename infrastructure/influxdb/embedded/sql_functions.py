@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from infrastructure.errors import QueryError
 
@@ -29,7 +30,6 @@ _CACHES: dict[str, Literal["last", "distinct"]] = {
 }
 _NAMES = _GAPFILL | _SELECTORS.keys() | _CACHES.keys() | {"tz"}
 _ANY = re.compile(r"\b(?:" + "|".join(sorted(_NAMES)) + r")\s*\(", re.IGNORECASE)
-_ZONE = re.compile(r"[A-Za-z0-9_+\-/:]+")
 
 
 class GapFilling(QueryError):
@@ -138,8 +138,10 @@ def _zoned(arguments: list[str]) -> str:
     if not 1 <= len(arguments) <= 2:
         raise QueryError("tz takes a time and, if wanted, the name of a time zone")
     zone = _text(arguments[1], "tz") if len(arguments) > 1 else "UTC"
-    if not _ZONE.fullmatch(zone):
-        raise QueryError(f"tz does not know the time zone {zone!r}")
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise QueryError(f"tz does not know the time zone {zone!r}") from None
     utc = f"""arrow_cast({arguments[0]}, 'Timestamp(Nanosecond, Some("UTC"))')"""
     return f"""arrow_cast({utc}, 'Timestamp(Nanosecond, Some("{zone}"))')"""
 

@@ -157,6 +157,9 @@ class Store(Administration):
                 with self._room:
                     self._room.notify_all()
                 remove_leftovers(self.folder, named | self.pins.held())
+                if sum(map(_held, self.state.tables())) > self.limits.memory_bytes:
+                    for table in self.state.tables():
+                        table.release()
                 give_back_memory()
             except OSError as error:
                 raise storage_error(
@@ -338,3 +341,7 @@ class Store(Administration):
             except (OperatorError, ServiceUnavailable) as error:
                 _log.error("a flush failed; the log keeps its rows: %s", error)
                 self._closing.wait(FLUSH_PAUSE_S)
+
+
+def _held(table: Table) -> int:
+    return table.held_bytes

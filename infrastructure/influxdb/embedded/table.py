@@ -15,11 +15,12 @@ from infrastructure.influxdb.embedded.batch import IOX_TYPES, Columns, TableBatc
 from infrastructure.influxdb.embedded.caches import Cache, CacheKind, Caches
 from infrastructure.influxdb.embedded.limits import StrictCore
 from infrastructure.influxdb.embedded.parts import TIME, Part, write_part
-from infrastructure.influxdb.embedded.rows import Rows, merge, overlay
+from infrastructure.influxdb.embedded.rows import Rows, concatenate, merge, overlay
 from infrastructure.influxdb.grammar import SeriesKey
 from infrastructure.influxdb.parse import ARROW_TYPES
 
 PART_ROWS = 500_000
+SMALL_ROWS = 2048
 ROW_BYTES, COLUMN_BYTES = 12, 8  # of a row in memory: series and time; a value
 
 _KIND_KEY = b"iox::column::type"
@@ -67,6 +68,7 @@ class Table:
         self._tag_codes: dict[str, dict[str, int]] = {}
         self._hot: list[Rows] = []
         self._frozen: list[Rows] = []
+        self._hot_rows = self._hot_bytes = self._frozen_bytes = 0
         self._version = 0
         self._lock = threading.RLock()
         self._view_lock = threading.Lock()
@@ -86,13 +88,12 @@ class Table:
     @property
     def hot_rows(self) -> int:
         """Return how many rows arrived since the last freeze."""
-        return sum(map(len, self._hot))
+        return self._hot_rows
 
     @property
     def hot_bytes(self) -> int:
         """Return how much memory the rows take that are not yet in parts."""
-        with self._lock:
-            return sum(rows.nbytes for rows in [*self._frozen, *self._hot])
+        return self._hot_bytes + self._frozen_bytes
 
     @property
     def held_bytes(self) -> int:
@@ -106,10 +107,9 @@ class Table:
             numbers = np.array([self._number(key) for key in batch.series], np.int32)
             rows = batch.rows
             rows = Rows(numbers[rows.series], rows.time, rows.fields)
-            place = len(self._hot)
-            if self.strict is not None:
-                place = self.strict.random.randint(0, place)
-            self._hot.insert(place, rows)
+            self._hot_rows += len(rows)
+            self._hot_bytes += rows.nbytes
+            self._add(rows)
             self._version += 1
             for cache in self.caches.known.values():
                 cache.take(rows, self._series_list, self.columns, now_ns)
@@ -198,7 +198,9 @@ class Table:
         """Set the rows that arrived so far aside for the next `write_parts`."""
         with self._lock:
             self._frozen += self._hot
+            self._frozen_bytes += self._hot_bytes
             self._hot = []
+            self._hot_rows = self._hot_bytes = 0
 
     def write_parts(
         self, folder: Path, generation: int, oldest_ns: int | None = None
@@ -245,9 +247,21 @@ class Table:
         with self._lock:
             self.parts = parts
             self._frozen = []
+            self._frozen_bytes = 0
             self._version += 1
             if self.strict is not None:
                 self._older_wins = self.strict.random.random() < 0.5
+
+    def _add(self, rows: Rows) -> None:
+        """Put rows behind those that arrived, and put small pieces together."""
+        if self.strict is not None:
+            self._hot.insert(self.strict.random.randint(0, len(self._hot)), rows)
+            return
+        hot = self._hot
+        hot.append(rows)
+        # Pieces double in size, so a row is copied a few times in all, however small writes are.
+        while len(hot) > 1 and len(hot[-2]) <= len(hot[-1]) < SMALL_ROWS:
+            hot[-2:] = [concatenate(hot[-2:], field_types(self.columns))]
 
     def _number(self, key: SeriesKey) -> int:
         with self._lock:
