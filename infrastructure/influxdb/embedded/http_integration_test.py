@@ -325,50 +325,6 @@ def test_query_errors_answer_as_section_5_says(url: str) -> None:
     assert requests.post(f"{url}/api/v3/query_sql", data="[]", timeout=10).status_code == 400
 
 
-def test_databases_and_tables_are_configured_as_section_1_says(url: str) -> None:
-    databases, tables = f"{url}/api/v3/configure/database", f"{url}/api/v3/configure/table"
-    made = requests.post(databases, json={"db": "db"}, timeout=10)
-    assert (made.status_code, made.content) == (200, b"")
-    assert requests.post(databases, json={"db": "db"}, timeout=10).status_code == 409
-    csv = requests.get(databases, params={"format": "csv"}, timeout=10)
-    assert csv.text == "iox::database\ndb\n"
-    assert requests.get(databases, params={"format": "x"}, timeout=10).status_code == 400
-
-    table = {
-        "db": "db",
-        "table": "m",
-        "tags": ["a"],
-        "fields": [{"name": name, "type": name} for name in ("utf8", "int64", "uint64", "bool")],
-    }
-    assert requests.post(tables, json=table, timeout=10).status_code == 200
-    assert requests.post(tables, json=table, timeout=10).status_code == 409
-    columns = rows(
-        url, "SELECT column_name, data_type FROM information_schema.columns WHERE table_name='m'"
-    )
-    assert {row["column_name"]: row["data_type"] for row in columns} == {
-        "a": "Dictionary(Int32, Utf8)",
-        "utf8": "Utf8",
-        "int64": "Int64",
-        "uint64": "UInt64",
-        "bool": "Boolean",
-        "time": "Timestamp(ns)",
-    }
-    for wrong in (
-        {"fields": [{"name": "f", "type": "double"}]},
-        {"fields": ["f"]},
-        {"tags": ["time"]},
-        {"tags": ["f"], "fields": [{"name": "f", "type": "bool"}]},
-    ):
-        bad = {"db": "db", "table": "bad", **wrong}
-        assert requests.post(tables, json=bad, timeout=10).status_code == 400
-
-    where = {"db": "db", "table": "m"}
-    assert requests.delete(tables, params=where, timeout=10).status_code == 200
-    assert requests.delete(tables, params=where, timeout=10).status_code == 404
-    assert requests.delete(databases, params={"db": "db"}, timeout=10).status_code == 200
-    assert requests.delete(databases, params={"db": "db"}, timeout=10).status_code == 404
-
-
 def test_a_token_is_asked_for_as_section_2_says(guarded: str) -> None:
     def ask(path: str, header: str | None = None, **params: str) -> Any:
         headers = {} if header is None else {"Authorization": header}

@@ -105,7 +105,7 @@ def _arguments(sql: str, opening: int) -> tuple[list[str], int]:
             arguments.append(sql[start : match.start()].strip())
             start = at
         if depth == 0:
-            return arguments, at
+            return [] if arguments == [""] else arguments, at
     raise QueryError("a parenthesis is not closed")
 
 

@@ -344,12 +344,12 @@ def _cold_parts(
     estimate = sum(part.rows for part in parts) * (ROW_BYTES + COLUMN_BYTES * len(columns))
     if estimate <= memory_bytes:
         return []
-    spans = [(int(rows.time.min()), int(rows.time.max())) for rows in pending if len(rows)]
+    times = np.sort(np.concatenate([np.empty(0, np.int64), *(rows.time for rows in pending)]))
     return [
         part
         for part in parts
         if (oldest_ns is None or part.first_ns >= oldest_ns)
-        and not any(first <= part.last_ns and last >= part.first_ns for first, last in spans)
+        and np.searchsorted(times, part.first_ns) == np.searchsorted(times, part.last_ns, "right")
     ]
 
 
