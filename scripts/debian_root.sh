@@ -11,7 +11,8 @@ readonly ROOT
 readonly ROOT_RECIPE=1
 readonly BASE_PACKAGES=python3,python3-venv,python3-pip,ca-certificates
 readonly BAZEL_PACKAGES=(bazel-bootstrap bazel-rules-python docker-cli docker-compose procps)
-readonly ENGINE_PACKAGES=(docker.io busybox-static iproute2)
+# What system tests ask: a Docker engine, and the two servers that judge our line protocol.
+readonly ENGINE_PACKAGES=(docker.io busybox-static iproute2 influxdb victoria-metrics)
 readonly INSIDE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 root_is_complete() { [[ -f $ROOT/etc/algo-trader && $(<"$ROOT/etc/algo-trader") == "$ROOT_RECIPE" ]]; }
@@ -133,16 +134,20 @@ JAVA
   chmod +x -- "$java/bin/java"
 }
 
-# dockerd for --config=system, only when it is asked for.
+# What --config=system needs, only when it is asked for; a root with fewer packages gets the others.
+engine_is_complete() {
+  [[ -f $ROOT/etc/algo-trader-engine && $(<"$ROOT/etc/algo-trader-engine") == "${ENGINE_PACKAGES[*]}" ]]
+}
+
 ensure_engine() {
-  [[ -f $ROOT/etc/algo-trader-engine ]] && return 0
+  engine_is_complete && return 0
   exec 9>"$CACHE/lock"
   flock 9
-  if [[ ! -f $ROOT/etc/algo-trader-engine ]]; then
-    say "system tests want a Docker engine: installing docker.io in the Debian root (about 15 s, once)"
+  if ! engine_is_complete; then
+    say "system tests want a Docker engine and other servers: installing them in the Debian root (about 20 s, once)"
     apt_inside "$ROOT" "${ENGINE_PACKAGES[@]}" ||
-      fail "$EXIT_MISSING" "docker.io could not be installed in the Debian root; start again to try again"
-    touch -- "$ROOT/etc/algo-trader-engine"
+      fail "$EXIT_MISSING" "${ENGINE_PACKAGES[*]} could not be installed in the Debian root; start again to try again"
+    printf '%s\n' "${ENGINE_PACKAGES[*]}" >"$ROOT/etc/algo-trader-engine"
   fi
   exec 9>&-
 }

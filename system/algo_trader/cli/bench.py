@@ -19,7 +19,7 @@ app = typer.Typer(help="Measure budgets side by side with peers.", no_args_is_he
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
-CLOCK = "least processor time of several runs"
+CLOCK = "least processor time of several runs; the wall clock where a server is asked"
 
 
 @app.command()
@@ -32,10 +32,11 @@ def analytics(context: typer.Context, as_json: JSON = False) -> None:
 
 @app.command()
 def storage(context: typer.Context, as_json: JSON = False) -> None:
-    """Measure how line protocol is written and read."""
-    from system.algo_trader.benchmarks.storage import run
+    """Measure how line protocol is written and read, and the embedded InfluxDB server."""
+    from system.algo_trader.benchmarks import storage, storage_server
 
-    show("storage", run(), as_json=as_json or current(context).as_json)
+    rows = [*storage.run(), *storage_server.run()]
+    show("storage", rows, as_json=as_json or current(context).as_json)
 
 
 def show(name: str, rows: Sequence[BenchRow], *, as_json: bool) -> None:
