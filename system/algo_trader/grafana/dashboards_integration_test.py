@@ -14,6 +14,7 @@ import requests
 from bokeh_sampledata import stocks
 
 from infrastructure.grafana.lint import panels_of
+from infrastructure.influxdb.embedded.limits import Limits, StrictCore
 from infrastructure.influxdb.embedded.server import EmbeddedInfluxDB
 from infrastructure.simulators.grafana.flight import frame_of, query_flight
 from infrastructure.simulators.grafana.macros import QueryWindow, expand_macros
@@ -93,10 +94,13 @@ def make_tables(url: str, database: str) -> None:
         ).raise_for_status()
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the URL of an embedded server with a filled and an empty database."""
-    with EmbeddedInfluxDB(tmp_path_factory.mktemp("influxdb")) as server:
+@pytest.fixture(scope="module", params=[None, StrictCore(3)], ids=["lenient", "strict-core"])
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Return the URL of an embedded server with a filled and an empty database, in both modes."""
+    limits = Limits(strict=request.param)
+    with EmbeddedInfluxDB(tmp_path_factory.mktemp("influxdb"), limits=limits) as server:
         for database in ("algo_trader", "empty"):
             make_tables(server.url, database)
         last = real_bars("AAPL")[-1].time
