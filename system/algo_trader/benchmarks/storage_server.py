@@ -329,7 +329,7 @@ def _queries(ask: Callable[[str], pa.Table], candles: pa.Table) -> list[BenchRow
         peer.register("candles", candles)
 
         def duck(sql: str) -> Any:
-            return peer.execute(sql).to_arrow_table()
+            return peer.sql(sql).to_arrow_table()
 
         count = f"{candles.num_rows:,}"
         table = (
