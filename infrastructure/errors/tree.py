@@ -6,6 +6,7 @@
     ├── RetryableError              exit 3   wait and try again
     │   ├── NetworkError                     no answer came over the network
     │   ├── ProviderUnavailable              the provider answered that it is down
+    │   │   └── CircuitOpen                  it failed so often that we ask it no more for a while
     │   ├── RateLimited                      too many requests; retry_after_s says how long
     │   └── ServiceUnavailable               a store or service of ours does not answer
     ├── SignInRequired              exit 2   sign in again
@@ -18,6 +19,9 @@
     │   ├── UsageError                       a command was called wrongly
     │   ├── UnknownSymbol                    no such instrument
     │   ├── RequestRejected                  the provider refused the request's parameters
+    │   │   └── AnswerTooLarge               its gateway does not let so large an answer through
+    │   ├── InvalidOrder                     an order that cannot be meant; faults says why
+    │   ├── TradingNotArmed                  live orders are off, and this would have been one
     │   ├── CredentialsRejected              wrong key, secret, token or password
     │   ├── AppNotApproved                   the provider has not approved the application
     │   ├── WriteRejected                    the store refused lines; line_errors says which
@@ -31,7 +35,8 @@
     │   ├── DiskFull                         no space left
     │   ├── StoreLocked                      another process has the store open
     │   ├── StoreNewer                       a newer version wrote the store
-    │   └── CorruptStore                     stored bytes do not match their checksum
+    │   ├── CorruptStore                     stored bytes do not match their checksum
+    │   └── OrderOutcomeUnknown              an order may be at the broker or not; look it up
     └── BugError                    exit 1   an invariant of ours does not hold
 """
 
@@ -100,6 +105,10 @@ class NetworkError(RetryableError):
 
 class ProviderUnavailable(RetryableError):
     """Report that the provider answered, and said that it cannot serve now."""
+
+
+class CircuitOpen(ProviderUnavailable):
+    """Report that nothing was asked, since the provider failed many times in a row."""
 
 
 class RateLimited(RetryableError):
@@ -172,6 +181,28 @@ class RequestRejected(InputError):
     def __init__(self, message: str, *, status: int | None = None, **rest: Any) -> None:
         super().__init__(message, **rest)
         self.status = status
+
+
+class AnswerTooLarge(RequestRejected):
+    """Report an answer that the provider's gateway does not let through; ask in parts."""
+
+
+class InvalidOrder(InputError):
+    """Report an order that was refused before it was sent.
+
+    Args:
+        message: What is wrong, in one sentence.
+        faults: One sentence for each thing that is wrong.
+        **rest: As in `StackError`.
+    """
+
+    def __init__(self, message: str, *, faults: tuple[str, ...] = (), **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.faults = faults
+
+
+class TradingNotArmed(InputError):
+    """Report an order to a real broker that nobody allowed; nothing was sent."""
 
 
 class CredentialsRejected(InputError):
@@ -258,6 +289,20 @@ class StoreNewer(OperatorError):
 
 class CorruptStore(OperatorError):
     """Report stored bytes that do not match their checksum or form."""
+
+
+class OrderOutcomeUnknown(OperatorError):
+    """Report an order that may or may not have reached the broker; it is never sent again blindly.
+
+    Args:
+        message: What happened.
+        key: The submission's key, by which it is looked up.
+        **rest: As in `StackError`.
+    """
+
+    def __init__(self, message: str, *, key: str | None = None, **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.key = key
 
 
 class BugError(StackError):
