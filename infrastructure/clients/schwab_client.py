@@ -1,4 +1,4 @@
-"""The base client of the Schwab API: sign-in, authorised requests, market data.
+"""The base client of the Schwab API: sign-in, requests, market data, accounts and orders.
 
 The code lives in `infrastructure.schwab`; this is its facade.
 
@@ -26,8 +26,10 @@ from infrastructure.schwab.models import Hours, Instrument, Quote, Quotes
 from infrastructure.schwab.oauth.authorization import AuthorizationRequest
 from infrastructure.schwab.oauth.client import OAuthClient
 from infrastructure.schwab.oauth.tokens import TokenSet
+from infrastructure.schwab.orders.arming import Arming, TradingLimits
 from infrastructure.schwab.rest import Requester
 from infrastructure.schwab.retry import RetryPolicy
+from infrastructure.schwab.trading import Trading
 from infrastructure.schwab.transport import DEFAULT_BASE_URL, DEFAULT_TIMEOUT_S, new_session
 
 __all__ = [
@@ -46,7 +48,7 @@ __all__ = [
 ]
 
 
-class SchwabClient(MarketData):
+class SchwabClient(MarketData, Trading):
     """Talk to one Schwab host for one signed-in user; threads may share it.
 
     Args:
@@ -58,6 +60,7 @@ class SchwabClient(MarketData):
         retry: The bounds of retrying GET requests.
         jitter: Returns a number from 0 to 1, for the waits.
         oauth: The application's sign-in, for the methods that sign in and refresh.
+        limits: What may be traded at a real broker once armed; nothing when None.
 
     Raises:
         ConfigError: If the base URL is no http(s) URL.
@@ -74,19 +77,22 @@ class SchwabClient(MarketData):
         retry: RetryPolicy | None = None,
         jitter: Callable[[], float] = random.random,
         oauth: OAuthClient | None = None,
+        limits: TradingLimits | None = None,
     ) -> None:
         self._owns_session = session is None
         self._session = session if session is not None else new_session(base_url)
+        told: Clock = clock if clock is not None else SystemClock()
         requester = Requester(
             base_url,
             access_token,
             session=self._session,
-            clock=clock if clock is not None else SystemClock(),
+            clock=told,
             timeout_s=timeout_s,
             retry=retry if retry is not None else RetryPolicy(),
             jitter=jitter,
         )
-        super().__init__(requester)
+        arming = Arming(limits if limits is not None else TradingLimits(), told)
+        Trading.__init__(self, requester, told.now_ns, arming)
         self._oauth = oauth
 
     def __repr__(self) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote as percent_encode
 
 import msgspec
 
-from infrastructure.errors import BugError, UnknownSymbol, UsageError
-from infrastructure.schwab.answer import Answer
+from infrastructure.errors import UnknownSymbol, UsageError
 from infrastructure.schwab.candles import CandleList, parse_candle_list
+from infrastructure.schwab.endpoint import Endpoint
 from infrastructure.schwab.enums import (
     FrequencyType,
     Market,
@@ -30,23 +30,13 @@ from infrastructure.schwab.models import (
     parse_market_hours,
     parse_quotes,
 )
-from infrastructure.schwab.rest import Requester
 from infrastructure.schwab.symbols import checked_symbol, checked_symbols
-from infrastructure.schwab.wire import WireFormError
 
 ROOT = "/marketdata/v1"
-T = TypeVar("T")
 
 
-class MarketData:
-    """Ask for price histories, quotes, hours and instruments.
-
-    Args:
-        requester: Sends the requests.
-    """
-
-    def __init__(self, requester: Requester) -> None:
-        self._requester = requester
+class MarketData(Endpoint):
+    """Ask for price histories, quotes, hours and instruments."""
 
     def price_history(
         self,
@@ -214,18 +204,6 @@ class MarketData:
             what=f"instruments like {text!r}",
         )
         return self._parsed(answer, lambda body: parse_instruments(msgspec.json.decode(body)))
-
-    def _parsed(self, answer: Answer, parse: Callable[[bytes], T]) -> T:
-        try:
-            return parse(answer.body)
-        except (msgspec.ValidationError, WireFormError) as error:
-            raise BugError(
-                f"Schwab's answer for {answer.what} has not the documented form: {error}",
-                next_step="Report it with the correlation id.",
-                correlation_id=answer.correlation_id,
-            ) from error
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise self._requester.unreadable(answer) from None
 
 
 def _fields_param(

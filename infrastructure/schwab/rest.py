@@ -11,9 +11,17 @@ import requests
 
 from infrastructure.clock import Clock
 from infrastructure.config import Secret
-from infrastructure.errors import ConfigError, ProviderUnavailable, StackError
+from infrastructure.errors import (
+    ConfigError,
+    NetworkError,
+    OrderOutcomeUnknown,
+    ProviderUnavailable,
+    StackError,
+)
 from infrastructure.logging import get_logger
 from infrastructure.schwab.answer import Answer
+from infrastructure.schwab.oauth.application import is_loopback
+from infrastructure.schwab.orders.arming import Permit, check_permitted
 from infrastructure.schwab.refusals import WAIT, request_refusal
 from infrastructure.schwab.retry import RetryPolicy, passes_by_itself, with_retries
 from infrastructure.schwab.transport import Authorization, send
@@ -59,6 +67,11 @@ class Requester:
         self._jitter = jitter
         self._new_id = new_id
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the host is this machine."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")
+
     def get(
         self,
         path: str,
@@ -85,6 +98,62 @@ class Requester:
             jitter=self._jitter,
             may_repeat=passes_by_itself,
         )
+
+    def write(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        body: bytes | None = None,
+        permit: Permit | None = None,
+    ) -> Answer:
+        """Return the 2xx answer of a request that changes something; it is sent once.
+
+        A 401 says that nothing was done: then the token is refreshed and it is sent once more.
+
+        Args:
+            method: POST, PUT or DELETE.
+            path: From the host's root, already percent-encoded.
+            what: What is asked, for sentences.
+            body: JSON.
+            permit: Makes the permit that a real broker's order needs.
+
+        Raises:
+            TradingNotArmed: If it would reach a real broker without a permit.
+            OrderOutcomeUnknown: If it may have been done all the same; look it up.
+            StackError: Any other leaf; then nothing was done.
+        """
+        url = f"{self.base_url}{path}"
+        for force_refresh in (False, True):
+            # The permit comes first: what is not allowed does not even ask for a token.
+            allowed = None if permit is None else permit(method, url, body)
+            if allowed is None:
+                check_permitted(method, url, body, None)
+            token = self._access_token(force_refresh)
+            try:
+                answer = send(
+                    self._session,
+                    method,
+                    url,
+                    what=what,
+                    auth=Authorization("Bearer", token.reveal()),
+                    timeout_s=self._timeout_s,
+                    correlation_id=self._new_id(),
+                    body=body,
+                    permit=allowed,
+                )
+            except NetworkError as error:
+                if error.context.get("sent") is False:
+                    raise
+                raise _unknown(what, error.message, error.correlation_id) from error
+            if answer.status != 401:
+                break
+        if 200 <= answer.status < 300:
+            return answer
+        if answer.status >= 500:
+            raise _unknown(what, f"Schwab answered with status {answer.status}", answer)
+        raise self.refusal(answer)
 
     def refusal(self, answer: Answer, *, symbol: str | None = None) -> StackError:
         """Return the error that an answer stands for."""
@@ -135,6 +204,14 @@ class Requester:
             answer.correlation_id,
         )
         return answer
+
+
+def _unknown(what: str, why: str, of: Answer | str | None) -> OrderOutcomeUnknown:
+    return OrderOutcomeUnknown(
+        f"it is not known whether {what} reached Schwab: {why}",
+        next_step="Look it up with `algo-trader orders list` before sending it again.",
+        correlation_id=of.correlation_id if isinstance(of, Answer) else of,
+    )
 
 
 def checked_base_url(base_url: str) -> str:

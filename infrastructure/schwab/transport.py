@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.exceptions import NewConnectionError
 
 from infrastructure.errors import ConfigError, NetworkError
 from infrastructure.logging import redact
 from infrastructure.schwab.answer import CORRELATION_HEADER, Answer
 from infrastructure.schwab.oauth.application import is_loopback
+from infrastructure.schwab.orders.arming import OrderPermit, check_permitted
 
 DEFAULT_BASE_URL = "https://api.schwabapi.com"
 DEFAULT_TIMEOUT_S = 30.0
@@ -74,6 +76,8 @@ def send(
     correlation_id: str,
     params: Mapping[str, str] | None = None,
     form: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    permit: OrderPermit | None = None,
 ) -> Answer:
     """Send one request and return the answer, whatever its status.
 
@@ -87,19 +91,26 @@ def send(
         correlation_id: Our id of the request.
         params: The query.
         form: The form-encoded body.
+        body: A JSON body instead of a form.
+        permit: Allows this one order request to a real broker; see `orders.arming`.
 
     Raises:
-        NetworkError: If no whole answer came.
+        TradingNotArmed: If it would change orders at a real broker without a permit.
+        NetworkError: If no whole answer came; `context["sent"]` is False when surely nothing left.
         ConfigError: If the URL cannot be requested at all.
     """
+    check_permitted(method, url, body, permit)
     host = urlsplit(url).netloc
+    headers = {"Accept": "application/json", CORRELATION_HEADER: correlation_id}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
     try:
         response = session.request(
             method,
             url,
             params=params,
-            data=form,
-            headers={"Accept": "application/json", CORRELATION_HEADER: correlation_id},
+            data=form if body is None else body,
+            headers=headers,
             auth=auth,
             timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
             allow_redirects=False,
@@ -119,27 +130,38 @@ def send(
             next_step="Check the machine's clock and whether a proxy intercepts TLS; for a local "
             "server with its own certificate set REQUESTS_CA_BUNDLE.",
             correlation_id=correlation_id,
+            sent=False,
         ) from error
     except requests.exceptions.Timeout as error:
         raise NetworkError(
             f"{host} did not answer within {timeout_s:g} s when asked for {what}",
             next_step="Check the network and try again.",
             correlation_id=correlation_id,
+            sent=_may_have_left(error),
         ) from error
     except requests.exceptions.RequestException as error:
         raise NetworkError(
             f"No answer from {host} when asked for {what}: {_cause(error)}",
             next_step="Check the network and try again.",
             correlation_id=correlation_id,
+            sent=_may_have_left(error),
         ) from error
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    answered = {name.lower(): value for name, value in response.headers.items()}
     return Answer(
         status=response.status_code,
         body=response.content,
-        headers=headers,
+        headers=answered,
         what=what,
-        correlation_id=headers.get(CORRELATION_HEADER.lower(), correlation_id),
+        correlation_id=answered.get(CORRELATION_HEADER.lower(), correlation_id),
     )
+
+
+def _may_have_left(error: requests.exceptions.RequestException) -> bool:
+    """Tell whether the request may have reached the host: all but a connection never made."""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return False
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return not isinstance(reason, NewConnectionError)
 
 
 def _cause(error: BaseException) -> str:

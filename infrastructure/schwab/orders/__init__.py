@@ -1,1 +1,1 @@
-"""Orders: the words, an immutable builder with templates, checks, the arming, and what came of it."""
+"""Orders: the words, an immutable builder with templates, checks and the arming."""

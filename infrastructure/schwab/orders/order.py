@@ -1,4 +1,4 @@
-"""One order: an immutable value that is built step by step, checked, and written as Schwab's JSON."""
+"""One order: an immutable value, built step by step, checked, and written as Schwab's JSON."""
 
 from __future__ import annotations
 
