@@ -26,6 +26,7 @@ from infrastructure.schwab.models import Hours, Instrument, Quote, Quotes
 from infrastructure.schwab.oauth.authorization import AuthorizationRequest
 from infrastructure.schwab.oauth.client import OAuthClient
 from infrastructure.schwab.oauth.tokens import TokenSet
+from infrastructure.schwab.option_data import OptionData
 from infrastructure.schwab.orders.arming import Arming, TradingLimits
 from infrastructure.schwab.rest import Requester
 from infrastructure.schwab.retry import RetryPolicy
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 
-class SchwabClient(MarketData, Trading):
+class SchwabClient(MarketData, OptionData, Trading):
     """Talk to one Schwab host for one signed-in user; threads may share it.
 
     Args:

@@ -51,6 +51,15 @@ def client(base_url: str = HERE, limits: TradingLimits | None = None) -> SchwabC
     return SchwabClient(base_url, lambda _: Secret("I0.token@"), clock=clock, limits=limits)
 
 
+def act(on: SchwabClient, verb: str) -> None:
+    if verb == "place":
+        on.place_order(HASH, ORDER)
+    elif verb == "replace":
+        on.replace_order(HASH, 7, ORDER)
+    else:
+        on.cancel_order(HASH, 7)
+
+
 def changing(schwab: requests_mock.Mocker) -> list[str]:
     return [entry.method for entry in schwab.request_history if entry.method != "GET"]
 
@@ -164,12 +173,7 @@ def test_no_variable_arms_a_client(
     monkeypatch.setattr(sys, "orig_argv", ["algo-trader", arming.FLAG])
     real = client(DEFAULT_BASE_URL, LIMITS)
     with pytest.raises(TradingNotArmed, match="not started with --arm-live"):
-        if verb == "place":
-            real.place_order(HASH, ORDER)
-        elif verb == "replace":
-            real.replace_order(HASH, 7, ORDER)
-        else:
-            real.cancel_order(HASH, 7)
+        act(real, verb)
     assert schwab.request_history == []
 
 

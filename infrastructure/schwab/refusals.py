@@ -7,6 +7,7 @@ Schwab has not documented are matched loosely and quoted.
 from __future__ import annotations
 
 from infrastructure.errors import (
+    AnswerTooLarge,
     AppNotApproved,
     CredentialsRejected,
     NoDataError,
@@ -156,7 +157,7 @@ def _unrelated_to_the_request(answer: Answer, now_ns: int) -> StackError | None:
             correlation_id=correlation_id,
         )
     if _too_big(answer):
-        return RequestRejected(
+        return AnswerTooLarge(
             f"The answer to {answer.what} is larger than Schwab's gateway lets through (10 MB)",
             status=answer.status,
             next_step="Ask for less: a shorter range, fewer strikes or one expiry at a time.",

@@ -4,7 +4,7 @@ Whatever is sent to a host that is not this machine, and is neither a GET, nor t
 nor a preview, needs a permit. A permit serves one request, with one body, once. `Arming` makes one
 only if the process was started with `--arm-live` (read from the interpreter's own command line, so
 that no variable, file or call can stand for it), and the account, the order's value and the rate
-are within what the settings allow. `permit_cancel_all` needs none of that: out always works.
+are within what the settings allow. `permit_cancel_all` needs none of that.
 """
 
 from __future__ import annotations
