@@ -20,6 +20,7 @@ from infrastructure.clock import Clock, SystemClock
 from infrastructure.config import Secret
 from infrastructure.errors import UsageError
 from infrastructure.schwab.answer import Answer
+from infrastructure.schwab.budget import Budget
 from infrastructure.schwab.candles import Candle, CandleList
 from infrastructure.schwab.market_data import MarketData
 from infrastructure.schwab.models import Hours, Instrument, Quote, Quotes
@@ -62,6 +63,7 @@ class SchwabClient(MarketData, OptionData, Trading):
         jitter: Returns a number from 0 to 1, for the waits.
         oauth: The application's sign-in, for the methods that sign in and refresh.
         limits: What may be traded at a real broker once armed; nothing when None.
+        budget: How long each request waits for its turn; this client's own when None.
 
     Raises:
         ConfigError: If the base URL is no http(s) URL.
@@ -79,6 +81,7 @@ class SchwabClient(MarketData, OptionData, Trading):
         jitter: Callable[[], float] = random.random,
         oauth: OAuthClient | None = None,
         limits: TradingLimits | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._owns_session = session is None
         self._session = session if session is not None else new_session(base_url)
@@ -91,6 +94,7 @@ class SchwabClient(MarketData, OptionData, Trading):
             timeout_s=timeout_s,
             retry=retry if retry is not None else RetryPolicy(),
             jitter=jitter,
+            budget=budget,
         )
         arming = Arming(limits if limits is not None else TradingLimits(), told)
         Trading.__init__(self, requester, told.now_ns, arming)

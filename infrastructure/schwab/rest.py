@@ -20,6 +20,8 @@ from infrastructure.errors import (
 )
 from infrastructure.logging import get_logger
 from infrastructure.schwab.answer import Answer
+from infrastructure.schwab.budget import Budget, LocalBudget
+from infrastructure.schwab.circuit import CircuitBreaker
 from infrastructure.schwab.oauth.application import is_loopback
 from infrastructure.schwab.orders.arming import Permit, check_permitted
 from infrastructure.schwab.refusals import WAIT, request_refusal
@@ -41,6 +43,7 @@ class Requester:
         retry: The bounds of retrying.
         jitter: Returns a number from 0 to 1.
         new_id: Makes the correlation id of a request.
+        budget: Says how long each request waits for its turn; cancels never wait.
 
     Raises:
         ConfigError: If the base URL is no http(s) URL.
@@ -57,6 +60,7 @@ class Requester:
         retry: RetryPolicy,
         jitter: Callable[[], float] = random.random,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        budget: Budget | None = None,
     ) -> None:
         self.base_url = checked_base_url(base_url)
         self._access_token = access_token
@@ -66,6 +70,11 @@ class Requester:
         self._retry = retry
         self._jitter = jitter
         self._new_id = new_id
+        # A local server has limits of its own, or none; it answers 429 where it has.
+        self._budget: Budget | None = budget
+        if budget is None and not self.is_loopback:
+            self._budget = LocalBudget(clock)
+        self._circuits = {root: CircuitBreaker(clock) for root in ("/trader/", "/marketdata/")}
 
     @property
     def is_loopback(self) -> bool:
@@ -131,6 +140,9 @@ class Requester:
             if allowed is None:
                 check_permitted(method, url, body, None)
             token = self._access_token(force_refresh)
+            wait_s = 0.0 if self._budget is None else self._budget.take()
+            if method != "DELETE":
+                self._clock.sleep(wait_s)
             try:
                 answer = send(
                     self._session,
@@ -172,10 +184,20 @@ class Requester:
     def _attempt(
         self, path: str, params: Mapping[str, str] | None, *, what: str, symbol: str | None
     ) -> Answer:
-        answer = self._send(path, params, what=what, force_refresh=False)
-        if answer.status == 401:
-            _log.info("Schwab refused the access token early; refreshing it once")
-            answer = self._send(path, params, what=what, force_refresh=True)
+        circuit = next((c for root, c in self._circuits.items() if path.startswith(root)), None)
+        if circuit is not None:
+            circuit.check()
+        try:
+            answer = self._send(path, params, what=what, force_refresh=False)
+            if answer.status == 401:
+                _log.info("Schwab refused the access token early; refreshing it once")
+                answer = self._send(path, params, what=what, force_refresh=True)
+        except NetworkError:
+            if circuit is not None:
+                circuit.failed()
+            raise
+        if circuit is not None:
+            (circuit.failed if answer.status >= 500 else circuit.succeeded)()
         if 200 <= answer.status < 300:
             return answer
         raise self.refusal(answer, symbol=symbol)
@@ -184,6 +206,8 @@ class Requester:
         self, path: str, params: Mapping[str, str] | None, *, what: str, force_refresh: bool
     ) -> Answer:
         token = self._access_token(force_refresh)
+        if self._budget is not None:
+            self._clock.sleep(self._budget.take())
         started_ns = self._clock.monotonic_ns()
         answer = send(
             self._session,

@@ -171,6 +171,7 @@ class Runtime:
     @cached_property
     def handler(self) -> SchwabHandler:
         """The keeper of the sign-in; in a simulated run it signs in by itself."""
+        from infrastructure.clients.schwab_client_budget import SharedBudget
         from system.algo_trader.schwab_handler import SchwabHandler
 
         simulator = self.simulator
@@ -183,6 +184,7 @@ class Runtime:
                 prompt=self._prompt,
                 announce=self._announce,
                 clock=self.clock,
+                budget=SharedBudget(self.redis, self.clock),
             )
         else:
             handler = SchwabHandler(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,8 +29,10 @@ from infrastructure.errors import (
     StoreNewer,
 )
 from infrastructure.logging import get_logger
+from infrastructure.schwab.budget import Budget
 from infrastructure.schwab.oauth.application import SchwabApplication, is_loopback
 from infrastructure.schwab.oauth.tokens import NS_PER_S, TokenSet
+from infrastructure.schwab.orders.arming import TradingLimits
 from infrastructure.schwab.refusals import LOGIN, expired_refresh_token
 from infrastructure.schwab.transport import new_session
 from system.algo_trader.realm import Realm
@@ -70,6 +73,7 @@ class SchwabHandler:
         interactive: Whether `client` may ask a person to sign in; whether standard input and
             output are a terminal when None.
         listen_timeout_s: How long `sign_in(listen=True)` waits for the browser, seconds.
+        budget: How long each request waits for its turn; the client's own when None.
 
     Raises:
         ConfigError: If the credentials are missing or cannot work.
@@ -92,6 +96,7 @@ class SchwabHandler:
         announce: Callable[[str], None] | None = None,
         interactive: bool | None = None,
         listen_timeout_s: float = LISTEN_TIMEOUT_S,
+        budget: Budget | None = None,
     ) -> None:
         self.realm = realm
         self._clock: Clock = clock if clock is not None else SystemClock()
@@ -111,6 +116,8 @@ class SchwabHandler:
             self._application.pkce,
         )
         self._store = store if store is not None else token_store(settings, realm)
+        self._limits = trading_limits(settings)
+        self._budget = budget
         self._cache = TokenCache(redis, self._store.key_ring)
         self._taken_over = None if realm.is_simulated else settings.schwab_refresh_token
         self._announce = announce if announce is not None else show_on_terminal
@@ -162,6 +169,8 @@ class SchwabHandler:
                 session=self._session,
                 clock=self._clock,
                 oauth=self._oauth,
+                limits=self._limits,
+                budget=self._budget,
             )
         return self._client
 
@@ -374,6 +383,16 @@ class SchwabHandler:
             age_s / _DAY_S,
             rfc3339(tokens.refresh_expires_at_ns // NS_PER_S * NS_PER_S),
         )
+
+
+def trading_limits(settings: AppSettings) -> TradingLimits:
+    """Return what the settings allow to be traded at the real Schwab, once armed."""
+    most = settings.trading_max_notional
+    return TradingLimits(
+        settings.named_accounts,
+        None if most is None else Decimal(str(most)),
+        settings.trading_max_orders_per_minute,
+    )
 
 
 def application_of(settings: AppSettings) -> SchwabApplication:

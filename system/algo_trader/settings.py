@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,6 +54,19 @@ def _symbols(text: str) -> tuple[str, ...]:
 def _port(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise ValueError("expected a port from 1 to 65535")
+    return int(text)
+
+
+def _dollars(text: str) -> float:
+    amount = float(text)
+    if not 0 < amount < float("inf"):
+        raise ValueError("expected an amount in dollars above 0")
+    return amount
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError("expected a whole number from 1")
     return int(text)
 
 
@@ -159,6 +173,24 @@ DECLARED: tuple[Setting, ...] = (
         "Where warnings go: ntfy+https://, slack+https://, discord+https:// or smtp://.",
         secret=True,
     ),
+    Setting(
+        "trading.accounts",
+        "TRADING_ACCOUNTS",
+        "Account numbers that may trade at the real Schwab; --arm-live is needed besides.",
+        secret=True,
+    ),
+    Setting(
+        "trading.max_notional",
+        "TRADING_MAX_NOTIONAL",
+        "A real order has to be worth less, in dollars.",
+        parse=_dollars,
+    ),
+    Setting(
+        "trading.max_orders_per_minute",
+        "TRADING_MAX_ORDERS_PER_MINUTE",
+        "Real orders of any 60 seconds.",
+        parse=_count,
+    ),
     Setting("log_level", "LOG_LEVEL", "How much is logged.", default="WARNING", parse=_level),
     Setting(
         "log_json",
@@ -195,6 +227,15 @@ class AppSettings:
     notify_url: Secret | None
     log_level: str
     log_json: bool
+    trading_accounts: Secret | None = None
+    trading_max_notional: float | None = None
+    trading_max_orders_per_minute: int | None = None
+
+    @property
+    def named_accounts(self) -> frozenset[str]:
+        """The account numbers that may trade at the real Schwab."""
+        named = self.trading_accounts
+        return frozenset() if named is None else frozenset(re.findall(r"\d+", named.reveal()))
 
     @property
     def has_credentials(self) -> bool:
@@ -258,7 +299,8 @@ def load(
     values = dict(settled.values)
     del values["redis_host"], values["redis_port"]
     values["home"] = home
-    return AppSettings(settled=settled, workspace=root, **values)
+    fields = {name.replace(".", "_"): value for name, value in values.items()}
+    return AppSettings(settled=settled, workspace=root, **fields)
 
 
 def _home(first: Settings, environment: Mapping[str, str]) -> Path:

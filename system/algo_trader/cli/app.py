@@ -15,6 +15,8 @@ from system.algo_trader.cli import (
     gex,
     health,
     levels,
+    orders,
+    portfolio,
     services,
     sim,
     watchlist,
@@ -45,11 +47,16 @@ def build() -> typer.Typer:
     app.command("doctor")(health.doctor)
     app.command("levels")(levels.levels)
     app.command("gex")(gex.gex)
+    app.command("quote")(portfolio.quote)
+    app.command("chain")(portfolio.chain)
+    app.command("accounts")(portfolio.accounts)
+    app.command("positions")(portfolio.positions)
     app.command("sim", context_settings=sim.PASS_ON)(sim.sim)
     app.add_typer(auth.app, name="auth")
     app.add_typer(bench.app, name="bench")
     app.add_typer(candles.app, name="candles")
     app.add_typer(watchlist.app, name="watchlist")
+    app.add_typer(orders.app, name="orders")
     app.add_typer(services.app, name="services")
     app.add_typer(config.app, name="config")
     return app
