@@ -58,6 +58,20 @@ def too_many_requests(retry_after_s: int | None = None) -> Response:
     return response
 
 
+def body_too_big() -> Response:
+    """Answer as the gateway does when a body passes about 10 MB. [O]"""
+    fault = {
+        "faultstring": "Body buffer overflow",
+        "detail": {"errorcode": "protocol.http.TooBigBody"},
+    }
+    return json_response(502, {"fault": fault})
+
+
+def trader_error(status: int, message: str, *errors: str) -> Response:
+    """Answer as the trader side does: `{"message", "errors"}`. [S]"""
+    return json_response(status, {"message": message, "errors": list(errors)})
+
+
 def edge_access_denied(url: str) -> Response:
     """Answer as the network edge in front of Schwab does on a bad day. [O]"""
     return html_response(
