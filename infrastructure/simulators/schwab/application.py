@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from uuid import uuid4
 
 from infrastructure.clock import Clock, rfc3339
+from infrastructure.exchange.timeframes import trading_date
 from infrastructure.logging import get_logger
 from infrastructure.simulators.schwab.error_bodies import (
     market_error,
@@ -15,7 +16,11 @@ from infrastructure.simulators.schwab.error_bodies import (
     market_unauthorized,
     too_many_requests,
 )
-from infrastructure.simulators.schwab.faults import DroppedConnection, Faults
+from infrastructure.simulators.schwab.faults import (
+    DroppedConnection,
+    Faults,
+    maintenance_answer,
+)
 from infrastructure.simulators.schwab.messages import Request, Response, json_response
 from infrastructure.simulators.schwab.request_log import RequestLog, Seen
 from infrastructure.simulators.schwab.router import Route, Router
@@ -55,6 +60,8 @@ class Application:
         clock: For the rate limit.
         requests_per_minute: Answer 429 above so many API requests in a minute; None for no limit.
             Schwab's own limit is 120 [S], counted in a way that nobody knows [?].
+        weekend_outage: Trader endpoints answer their maintenance message while the market's
+            date is a Saturday or Sunday. [O]
     """
 
     def __init__(
@@ -66,6 +73,7 @@ class Application:
         requests: RequestLog,
         clock: Clock,
         requests_per_minute: int | None = None,
+        weekend_outage: bool = False,
     ) -> None:
         self._router = router
         self._tokens = tokens
@@ -74,6 +82,7 @@ class Application:
         self._requests = requests
         self._clock = clock
         self._limit = requests_per_minute
+        self._weekend_outage = weekend_outage
         self._recent: deque[int] = deque()
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -108,6 +117,9 @@ class Application:
             refusal = self._refusal(request)
             if refusal is not None:
                 return refusal
+        is_weekend = trading_date(self._market.now_ns).weekday() >= 5
+        if route.realm == "trader" and self._weekend_outage and is_weekend:
+            return maintenance_answer("message")
         try:
             return route.handler(request, values)
         except Exception:

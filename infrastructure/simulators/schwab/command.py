@@ -10,13 +10,19 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from infrastructure.clock import rfc3339
 from infrastructure.errors import StackError, UsageError
+from infrastructure.simulators.schwab.admin import FaultScript, apply
 from infrastructure.simulators.schwab.app_registration import (
     DEFAULT_CALLBACK_URL,
     SIMULATED_APP_KEY,
     SIMULATED_APP_SECRET,
 )
+from infrastructure.simulators.schwab.chain_file import read_chain
+from infrastructure.simulators.schwab.clock_speed import FASTEST, PacedClock
+from infrastructure.simulators.schwab.grants import Lifetimes
 from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.status import PRODUCT, VERSION
@@ -58,6 +64,12 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     line.add_argument("--endpoint-file", metavar="FILE", type=Path, help="write where it answers")
     line.add_argument("--ownership-key", default="", help="the installation that started it")
     line.add_argument("--seed", type=int, default=0, help="of the invented minutes")
+    line.add_argument("--chain", metavar="FILE", type=Path, help="Cboe quote data with options")
+    line.add_argument("--speed", default="1", help="clock speed: 1 to 86400, or max")
+    line.add_argument("--weekend-outage", action="store_true", help="trader is down on weekends")
+    line.add_argument("--faults", metavar="FILE", type=Path, help="JSON of what is to go wrong")
+    for name in ("code", "access", "refresh"):
+        line.add_argument(f"--{name}-seconds", type=float, metavar="N", help=f"life of a {name}")
     line.add_argument("--limit", type=int, metavar="N", help="answer 429 above N requests a minute")
     return line
 
@@ -129,10 +141,15 @@ def banner(simulator: SchwabSimulator, tls_directory: Path | None = None) -> lis
 
 
 def _simulator(options: argparse.Namespace) -> SchwabSimulator:
-    market = _market(options)
+    clock = _clock(options.speed)
+    market = _market(options, clock)
     tls: TlsIdentity | None = None if options.tls is None else self_signed(options.tls)
-    return SchwabSimulator(
+    simulator = SchwabSimulator(
         market,
+        clock=clock,
+        lifetimes=_lifetimes(options),
+        weekend_outage=options.weekend_outage,
+        recorded_chain=None if options.chain is None else read_chain(options.chain),
         port=options.port,
         app_key=SIMULATED_APP_KEY,
         app_secret=SIMULATED_APP_SECRET,
@@ -141,14 +158,40 @@ def _simulator(options: argparse.Namespace) -> SchwabSimulator:
         tls=tls,
         requests_per_minute=options.limit,
     )
+    if options.faults is not None:
+        apply(_script(options.faults), simulator.faults)
+    return simulator
 
 
-def _market(options: argparse.Namespace) -> ReplayMarket:
+def _clock(speed: str) -> PacedClock:
+    try:
+        return PacedClock(FASTEST if speed == "max" else float(speed))
+    except ValueError as error:
+        raise UsageError(f"--speed is a number from 1 to {FASTEST:g}, or max") from error
+
+
+def _lifetimes(options: argparse.Namespace) -> Lifetimes:
+    usual = Lifetimes()
+    return Lifetimes(
+        code_s=options.code_seconds or usual.code_s,
+        access_s=options.access_seconds or usual.access_s,
+        refresh_s=options.refresh_seconds or usual.refresh_s,
+    )
+
+
+def _script(path: Path) -> FaultScript:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=FaultScript)
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"--faults {path} cannot be read: {error}") from error
+
+
+def _market(options: argparse.Namespace, clock: PacedClock) -> ReplayMarket:
     if options.replay is None:
         if options.symbol is not None:
             raise UsageError("--symbol names the symbol of a --replay file, and none is given")
         return ReplayMarket.from_bokeh(
-            adjusted=not options.raw, as_of=options.as_of, seed=options.seed
+            adjusted=not options.raw, as_of=options.as_of, seed=options.seed, clock=clock
         )
     return ReplayMarket.from_file(
         options.replay,
@@ -157,4 +200,5 @@ def _market(options: argparse.Namespace) -> ReplayMarket:
         adjusted=not options.raw,
         as_of=options.as_of,
         seed=options.seed,
+        clock=clock,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from infrastructure.simulators.schwab.error_bodies import (
     edge_access_denied,
@@ -14,6 +14,14 @@ from infrastructure.simulators.schwab.error_bodies import (
 )
 from infrastructure.simulators.schwab.messages import Request, Response, json_response
 
+Maintenance = Literal["none", "message", "route"]
+# What trader endpoints say during maintenance and on some weekends. [O]
+MAINTENANCE_TEXT: Final = (
+    "Application encountered unexpected error that prevented fulfilling this request"
+)
+MAINTENANCE_ROUTE: Final = (
+    "404 Not Found: Requested route ('traderapi-accounts.apigx-origin.schwab.com') does not exist."
+)
 API_HOST: Final = "http://api.schwabapi.com"
 
 
@@ -24,6 +32,7 @@ class _Fault:
     status: int | None
     body: str | None
     headers: dict[str, str] = field(default_factory=dict)
+    is_half_open: bool = False
 
 
 class Faults:
@@ -31,10 +40,13 @@ class Faults:
 
     Attributes:
         latency_s: Every answer waits so long, in real seconds.
+        reset_connects: How many of the next connections are reset before they say a word.
+        maintenance: What trader endpoints answer: "message" a 500, "route" a plain-text 404.
+        clock_skew_s: By how much the answers' Date header is wrong.
     """
 
     def __init__(self) -> None:
-        self.latency_s = 0.0
+        self._reset()
         self._lock = threading.Lock()
         self._waiting: list[_Fault] = []
 
@@ -69,19 +81,43 @@ class Faults:
         """Let everything go right again."""
         with self._lock:
             self._waiting.clear()
+        self._reset()
+
+    def half_open(self, *, times: int = 1, route: str = "") -> None:
+        """Keep the connection of the next requests open and say nothing; arguments as above."""
+        with self._lock:
+            self._waiting.append(_Fault(route, times, None, None, is_half_open=True))
+
+    def take_reset(self) -> bool:
+        """Say whether the connection that has just come is to be reset."""
+        with self._lock:
+            if self.reset_connects <= 0:
+                return False
+            self.reset_connects -= 1
+            return True
+
+    def _reset(self) -> None:
         self.latency_s = 0.0
+        self.reset_connects = 0
+        self.maintenance: Maintenance = "none"
+        self.clock_skew_s = 0.0
+
+    def _maintained(self, request: Request) -> Response | None:
+        if self.maintenance == "none" or not request.path.startswith("/trader/"):
+            return None
+        return maintenance_answer(self.maintenance)
 
     def next_for(self, route: str, request: Request) -> Response | DroppedConnection | None:
         """Return what goes wrong with a request, None when nothing does."""
         with self._lock:
             fault = next((fault for fault in self._waiting if fault.route in route), None)
             if fault is None:
-                return None
+                return self._maintained(request)
             fault.left -= 1
             if fault.left <= 0:
                 self._waiting.remove(fault)
         if fault.status is None:
-            return DroppedConnection()
+            return DroppedConnection(fault.is_half_open)
         response = _usual(fault.status, request)
         if fault.body is not None:
             response = Response(fault.status, fault.body.encode(), "text/plain")
@@ -89,8 +125,22 @@ class Faults:
         return response
 
 
+@dataclass(frozen=True, slots=True)
 class DroppedConnection:
-    """Say that a connection is to be closed instead of answered."""
+    """Say that a connection is to be closed instead of answered.
+
+    Attributes:
+        is_half_open: Whether it stays open without a word until the client gives up.
+    """
+
+    is_half_open: bool = False
+
+
+def maintenance_answer(kind: Maintenance) -> Response:
+    """Answer as trader endpoints do when they are down. [O]"""
+    if kind == "route":
+        return Response(404, MAINTENANCE_ROUTE.encode(), "text/plain")
+    return json_response(500, {"message": MAINTENANCE_TEXT})
 
 
 def _usual(status: int, request: Request) -> Response:
@@ -101,9 +151,7 @@ def _usual(status: int, request: Request) -> Response:
     if status == 429:
         return too_many_requests()
     if status == 500 and not request.path.startswith("/marketdata/"):
-        # What trader endpoints say during maintenance. [O]
-        text = "Application encountered unexpected error that prevented fulfilling this request"
-        return json_response(500, {"message": text})
+        return maintenance_answer("message")
     if status in (400, 404, 500):
         return market_error(status)
     return json_response(status, {"fault": {"faultstring": f"simulated status {status}"}})

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, Final
 
-from infrastructure.simulators.schwab.faults import DroppedConnection
+from infrastructure.simulators.schwab.faults import DroppedConnection, Faults
 from infrastructure.simulators.schwab.messages import Request, Response
 
 Answer = Callable[[Request], Response | DroppedConnection]
@@ -28,15 +30,21 @@ class HttpServer:
         host: The address to listen on.
         port: The port, 0 for a free one.
         context: For TLS; plain HTTP when None.
+        faults: Which connections are reset, and how wrong the Date header is.
 
     Raises:
         OSError: If the port cannot be bound.
     """
 
     def __init__(
-        self, answer: Answer, host: str, port: int, context: ssl.SSLContext | None
+        self,
+        answer: Answer,
+        host: str,
+        port: int,
+        context: ssl.SSLContext | None,
+        faults: Faults | None = None,
     ) -> None:
-        self._server = _Server(answer, (host, port), context)
+        self._server = _Server(answer, (host, port), context, faults or Faults())
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
@@ -66,9 +74,15 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_port = False
 
     def __init__(
-        self, answer: Answer, address: tuple[str, int], context: ssl.SSLContext | None
+        self,
+        answer: Answer,
+        address: tuple[str, int],
+        context: ssl.SSLContext | None,
+        faults: Faults,
     ) -> None:
         self.answer = answer
+        self.faults = faults
+        self.ended = threading.Event()
         self._context = context
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
@@ -81,6 +95,11 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
+        if self.faults.take_reset():
+            # Lingering for zero seconds makes the close a reset.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+            raise ConnectionResetError("reset on demand")
         connection.settimeout(_IDLE_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._context is not None:
@@ -101,6 +120,7 @@ class _Server(ThreadingHTTPServer):
         """Say nothing: a client that leaves, or refuses our certificate, is no news."""
 
     def cut_connections(self) -> None:
+        self.ended.set()
         with self._lock:
             connections = list(self._connections)
         for connection in connections:
@@ -130,6 +150,10 @@ class _Handler(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         return "schwab-simulator"
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        skew = self.server.faults.clock_skew_s
+        return super().date_time_string((time.time() if timestamp is None else timestamp) + skew)
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: the application logs requests without their secrets."""
 
@@ -143,6 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         response = self.server.answer(Request(self.command, self.path, headers, body))
         if isinstance(response, DroppedConnection):
+            if response.is_half_open:
+                self.server.ended.wait(_IDLE_S)
             self.close_connection = True
             return
         self._send(response)

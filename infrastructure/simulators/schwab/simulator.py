@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from infrastructure.clock import Clock, SystemClock
 from infrastructure.errors import PortTaken
+from infrastructure.simulators.schwab.account import Account
+from infrastructure.simulators.schwab.admin import Admin
 from infrastructure.simulators.schwab.app_registration import (
     DEFAULT_CALLBACK_URL,
     SIMULATED_APP_KEY,
@@ -15,22 +17,33 @@ from infrastructure.simulators.schwab.app_registration import (
     AppRegistration,
 )
 from infrastructure.simulators.schwab.application import Application
+from infrastructure.simulators.schwab.chain_file import FileChain
+from infrastructure.simulators.schwab.chains import Chains
 from infrastructure.simulators.schwab.faults import Faults
 from infrastructure.simulators.schwab.grants import Grants, Lifetimes
 from infrastructure.simulators.schwab.http_server import HttpServer
 from infrastructure.simulators.schwab.instruments import Instruments
 from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.market_hours import MarketHours
+from infrastructure.simulators.schwab.movers import Movers
 from infrastructure.simulators.schwab.oauth import OAuth
+from infrastructure.simulators.schwab.option_book import OptionBook
+from infrastructure.simulators.schwab.order_desk import OrderDesk, OrderPace
 from infrastructure.simulators.schwab.price_history import HistoryRules, PriceHistory
 from infrastructure.simulators.schwab.quotes import Quotes
 from infrastructure.simulators.schwab.request_log import RequestLog
 from infrastructure.simulators.schwab.router import Router
 from infrastructure.simulators.schwab.status import Status
 from infrastructure.simulators.schwab.tls import TlsIdentity
+from infrastructure.simulators.schwab.trader import Trader
 
 LOOPBACK: Final = "127.0.0.1"
 LOOPBACK_HOSTS: Final = (LOOPBACK, "localhost")
+# Plainly not real; their last digits are those of the consent page.
+ACCOUNTS: Final[tuple[tuple[str, Literal["MARGIN", "CASH"], str], ...]] = (
+    ("10000001", "MARGIN", "Simulated Individual"),
+    ("10000002", "CASH", "Simulated Roth IRA"),
+)
 
 
 class SchwabSimulator:
@@ -50,12 +63,18 @@ class SchwabSimulator:
         rotate_refresh_token: Give a new refresh token at each refresh. [?]
         history_rules: How the unsettled cases of price history go.
         requests_per_minute: Answer 429 above that; Schwab's limit is 120 [S], none by default.
+        weekend_outage: Trader endpoints are down on weekends of the market's clock. [O]
+        recorded_chain: An option chain to show beside the invented ones.
+        order_pace: How long rejections, cancels and replacements take.
 
     Attributes:
         app: The registered application; change it while running to make it pending.
         grants: Codes and tokens; `end_access_tokens()` ends them early.
         faults: What is to go wrong with the next requests.
         requests: What was asked, for tests that count.
+        options: Every option that is quoted.
+        orders: Accounts and their orders; `orders.listen` tells account activity.
+        trader: The trader endpoints; its `streamer_url` stands in userPreference.
 
     Raises:
         ValueError: If the host is not this machine itself.
@@ -77,6 +96,9 @@ class SchwabSimulator:
         rotate_refresh_token: bool = False,
         history_rules: HistoryRules | None = None,
         requests_per_minute: int | None = None,
+        weekend_outage: bool = False,
+        recorded_chain: FileChain | None = None,
+        order_pace: OrderPace | None = None,
     ) -> None:
         if host not in LOOPBACK_HOSTS:
             raise ValueError(f"the simulator listens on this machine only, not on {host!r}")
@@ -95,6 +117,10 @@ class SchwabSimulator:
         self._address = (host, port)
         self._tls = tls
         self._server: HttpServer | None = None
+        self.options = OptionBook(self.market, recorded_chain)
+        accounts = [Account(number, kind, name) for number, kind, name in ACCOUNTS]
+        self.orders = OrderDesk(self.market, self.options, accounts, order_pace)
+        self.trader = Trader(self.market, self.orders)
         oauth = OAuth(self.app, self.grants, clock)
         router = Router()
         parts = (
@@ -104,6 +130,10 @@ class SchwabSimulator:
             Instruments(self.market),
             MarketHours(self.market),
             Status(self.market),
+            Chains(self.market, self.options),
+            Movers(self.market),
+            self.trader,
+            Admin(self.faults, clock),
         )
         for part in parts:
             part.add_to(router)
@@ -115,6 +145,7 @@ class SchwabSimulator:
             self.requests,
             clock,
             requests_per_minute,
+            weekend_outage,
         )
 
     @property
@@ -138,7 +169,7 @@ class SchwabSimulator:
         if self._server is None:
             context = None if self._tls is None else self._tls.server_context()
             try:
-                server = HttpServer(self._application.answer, *self._address, context)
+                server = HttpServer(self._application.answer, *self._address, context, self.faults)
             except OSError as error:
                 raise PortTaken(
                     f"cannot listen on {self._address[0]}:{self._address[1]}: {error.strerror}",
