@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from math import ceil, floor, log, sqrt
+from math import ceil, floor, log, sqrt, tanh
 from typing import Final, Literal
 
 from infrastructure.exchange.business_days import add_months
@@ -21,6 +21,7 @@ WEEKS, MONTHS = 5, 8
 _SHORTEST_YEARS: Final = 1 / (365 * 24 * 60)
 _PART: Final = 7
 _REACH: Final = 0.35
+_WIDEST: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Surface:
     def vol(self, spot: float, strike: float, years: float) -> float:
         """Return the yearly volatility of a strike."""
         distance = log(strike / spot) / (self._level * sqrt(max(years, 7 / 365)))
-        distance = min(max(distance, -4.0), 4.0)
+        # Bounded without a kink: a kink in the smile would be an arbitrage between strikes.
+        distance = _WIDEST * tanh(distance / _WIDEST)
         return self._level * (1 - self._skew * distance + self._smile * distance * distance)
 
 
