@@ -10,7 +10,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +22,12 @@ from authlib.integrations.base_client.errors import OAuthError
 from authlib.oauth2.rfc6749.errors import MismatchingStateException
 from bokeh_sampledata import stocks
 from schwab.client import Client
+from schwab.orders import equities, options
+from schwab.orders.common import first_triggers_second, one_cancels_other
+from schwab.orders.equities import equity_buy_limit, equity_buy_market
+from schwab.utils import Utils
 
+from infrastructure.clock import VirtualClock
 from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.consent import approve, decline
 from infrastructure.simulators.schwab.tls import self_signed
@@ -198,3 +203,132 @@ def test_schwab_py_refuses_another_sign_ins_state(
         schwab.auth.client_from_received_url(
             app.key, app.secret, other, received, lambda *_, **__: None
         )
+
+
+@pytest.fixture
+def trading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SchwabSimulator]:
+    """A simulator during a session: 09:40 of 2012-10-25."""
+    identity = self_signed(tmp_path / "tls")
+    monkeypatch.setenv("SSL_CERT_FILE", str(identity.certificate))
+    clock = VirtualClock(time.time_ns())
+    market = ReplayMarket.from_bokeh(as_of=date(2012, 10, 24), clock=clock)
+    clock.advance(seconds=17 * 3_600 + 40 * 60)
+    with SchwabSimulator(market, clock=clock, tls=identity, callback_url=CALLBACK) as running:
+        lead_to_loopback(monkeypatch, urlsplit(running.base_url).port or 0)
+        yield running
+
+
+def order_of(client: Client, account: str, answer: Any) -> tuple[int, str]:
+    """Return the number that schwab-py reads out of Location, and the order's status."""
+    assert answer.status_code == 201, answer.text
+    number = Utils(client, account).extract_order_id(answer)
+    order = client.get_order(number, account)
+    assert order.status_code == 200
+    return number, order.json()["status"]
+
+
+def test_schwab_py_reads_chains_movers_and_preferences(
+    simulator: SchwabSimulator, tmp_path: Path
+) -> None:
+    client = sign_in(simulator, tmp_path, tmp_path / "token.json")
+    chain = client.get_option_chain(
+        "AAPL",
+        contract_type=Client.Options.ContractType.CALL,
+        strike_count=3,
+        include_underlying_quote=True,
+        from_date=date(2013, 3, 4),
+        to_date=date(2013, 6, 1),
+    ).json()
+    assert chain["status"] == "SUCCESS"
+    assert chain["underlying"]["last"] == chain["underlyingPrice"]
+    assert all(len(strikes) == 3 for strikes in chain["callExpDateMap"].values())
+    expirations = client.get_option_expiration_chain("AAPL").json()["expirationList"]
+    shown = {key.split(":")[0] for key in chain["callExpDateMap"]}
+    assert shown <= {each["expirationDate"] for each in expirations}
+    movers = client.get_movers(
+        Client.Movers.Index.NASDAQ, sort_order=Client.Movers.SortOrder.VOLUME
+    ).json()
+    assert [each["volume"] for each in movers["screeners"]] == sorted(
+        (each["volume"] for each in movers["screeners"]), reverse=True
+    )
+    preference = client.get_user_preferences().json()
+    assert preference["streamerInfo"][0]["schwabClientChannel"] == "N9"
+
+
+def test_schwab_py_places_replaces_cancels_and_reads_back(
+    trading: SchwabSimulator, tmp_path: Path
+) -> None:
+    client = sign_in(trading, tmp_path, tmp_path / "token.json")
+    account = client.get_account_numbers().json()[0]["hashValue"]
+    number, status = order_of(
+        client, account, client.place_order(account, equity_buy_limit("AAPL", 10, "100.00"))
+    )
+    assert status == "WORKING"
+    replaced = client.replace_order(account, number, equity_buy_limit("AAPL", 5, "101.00"))
+    new, status = order_of(client, account, replaced)
+    assert status == "WORKING"
+    assert client.get_order(number, account).json()["status"] == "REPLACED"
+    assert client.cancel_order(new, account).status_code == 200
+    assert client.get_order(new, account).json()["status"] == "CANCELED"
+    assert client.cancel_order(new, account).status_code == 400
+    preview = client.preview_order(account, equity_buy_market("AAPL", 1))
+    assert preview.json()["orderValidationResult"]["rejects"] == []
+    _, status = order_of(client, account, client.place_order(account, equity_buy_market("AAPL", 7)))
+    assert status == "FILLED"
+    positions = client.get_account(account, fields=[Client.Account.Fields.POSITIONS]).json()
+    assert positions["securitiesAccount"]["positions"][0]["longQuantity"] == 7
+    assert len(client.get_accounts().json()) == 2
+    span = {
+        "from_entered_datetime": datetime(2012, 10, 1, tzinfo=UTC),
+        "to_entered_datetime": datetime(2012, 11, 1, tzinfo=UTC),
+    }
+    assert len(client.get_orders_for_account(account, **span).json()) == 3
+    filled = client.get_orders_for_all_linked_accounts(
+        status=Client.Order.Status.FILLED, **span
+    ).json()
+    assert [order["filledQuantity"] for order in filled] == [7]
+    (trade,) = client.get_transactions(
+        account, start_date=date(2012, 10, 1), end_date=date(2012, 11, 1)
+    ).json()
+    assert trade["netAmount"] < 0
+    assert client.get_transaction(account, trade["activityId"]).json() == trade
+
+
+def test_every_order_template_of_schwab_py_is_taken(
+    trading: SchwabSimulator, tmp_path: Path
+) -> None:
+    client = sign_in(trading, tmp_path, tmp_path / "token.json")
+    account = client.get_account_numbers().json()[0]["hashValue"]
+    chain = client.get_option_chain("AAPL", strike_count=2).json()
+    low, high = (
+        found[0]["symbol"] for found in next(iter(chain["callExpDateMap"].values())).values()
+    )
+    put_low, put_high = (
+        found[0]["symbol"] for found in next(iter(chain["putExpDateMap"].values())).values()
+    )
+    orders = [
+        equities.equity_sell_short_limit("IBM", 1, "500.00"),
+        equities.equity_sell_short_market("IBM", 1),
+        equities.equity_buy_to_cover_market("IBM", 1),
+        equities.equity_buy_to_cover_limit("IBM", 1, "10.00"),
+        equities.equity_sell_market("IBM", 1),
+        equities.equity_sell_limit("IBM", 1, "500.00"),
+        options.option_buy_to_open_market(low, 1),
+        options.option_sell_to_close_limit(low, 1, "900.00"),
+        options.option_sell_to_open_limit(high, 1, "900.00"),
+        options.option_buy_to_close_market(high, 1),
+        options.bull_call_vertical_open(low, high, 1, "0.05"),
+        options.bear_call_vertical_open(low, high, 1, "900.00"),
+        options.bull_put_vertical_open(put_low, put_high, 1, "900.00"),
+        options.bear_put_vertical_open(put_low, put_high, 1, "0.05"),
+        one_cancels_other(
+            equities.equity_sell_limit("AAPL", 1, "2000.00"),
+            equities.equity_sell_limit("AAPL", 1, "2100.00"),
+        ),
+        first_triggers_second(
+            equity_buy_limit("AAPL", 1, "1.00"), equities.equity_sell_limit("AAPL", 1, "2000.00")
+        ),
+    ]
+    for order in orders:
+        answer = client.place_order(account, order)
+        assert answer.status_code == 201, answer.text
