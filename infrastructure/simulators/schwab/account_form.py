@@ -8,6 +8,7 @@ from typing import Any
 
 from infrastructure.matching.market_quote import MarketQuote
 from infrastructure.simulators.schwab.account import Account, Trade, shares_in
+from infrastructure.simulators.schwab.listings import listing
 from infrastructure.simulators.schwab.order_form import instrument_form, stamp
 
 FEES = ("COMMISSION", "SEC_FEE", "OPT_REG_FEE", "TAF_FEE")
@@ -100,7 +101,12 @@ def _position(account: Account, symbol: str, quotes: Mapping[str, MarketQuote]) 
     worth = float(held.cost) if mark is None else float(mark) * held.quantity * shares_in(symbol)
     is_long = held.quantity > 0
     quantity = float(abs(held.quantity))
+    listed = listing(symbol, 0)
     kind = "OPTION" if shares_in(symbol) > 1 else "EQUITY"
+    instrument = instrument_form(symbol, kind)
+    if listed.is_fund:
+        # A position calls a fund otherwise than a quote does. [O]
+        instrument |= {"assetType": "COLLECTIVE_INVESTMENT", "type": "EXCHANGE_TRADED_FUND"}
     return {
         "shortQuantity": 0.0 if is_long else quantity,
         "averagePrice": average,
@@ -109,7 +115,7 @@ def _position(account: Account, symbol: str, quotes: Mapping[str, MarketQuote]) 
         "longQuantity": quantity if is_long else 0.0,
         "settledLongQuantity": 0.0,
         "settledShortQuantity": 0.0,
-        "instrument": instrument_form(symbol, kind),
+        "instrument": instrument,
         "marketValue": worth,
         "maintenanceRequirement": 0.3 * abs(worth),
         ("averageLongPrice" if is_long else "averageShortPrice"): average,

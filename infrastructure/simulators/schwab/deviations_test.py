@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -323,3 +324,36 @@ def test_orders_are_listed_by_time_status_and_number(trading: Desk) -> None:
     assert trader(trading, own + "/orders").status_code == 400
     assert trader(trading, "/accounts/10000001").status_code == 400
     assert trader(trading, own + "/orders/7").status_code == 404
+
+
+def test_deviation_11_a_fund_is_called_otherwise_in_positions_than_in_quotes(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "spy.csv"
+    rows = [
+        "time,symbol,price,size",
+        *(
+            f"2012-10-25 09:{minute}:{second},SPY,{141 + second / 100},10"
+            for minute in range(30, 50)
+            for second in (10, 20)
+        ),
+    ]
+    file.write_text("\n".join(rows))
+    clock = VirtualClock(REAL_NOW_NS)
+    market = ReplayMarket.from_file(file, clock=clock)
+    with SchwabSimulator(market, clock=clock) as simulator, requests.Session() as session:
+        desk = Desk(simulator, clock, session)
+        desk.sign_in()
+        minutes = market.minutes("SPY", date(2012, 10, 25), date(2012, 10, 25), False)
+        assert (len(minutes), float(minutes.open[0]), float(minutes.close[0])) == (20, 141.1, 141.2)
+        assert minutes.volume.sum() == 400
+        quote = desk.get("/quotes", symbols="SPY").json()["SPY"]
+        assert (quote["assetMainType"], quote["assetSubType"]) == ("EQUITY", "ETF")
+        order = share_order(1, session="SEAMLESS")
+        order["orderLegCollection"][0]["instrument"]["symbol"] = "SPY"
+        placed(desk, order)
+        own = account_path(desk)
+        inside = trader(desk, own, params={"fields": "positions"}).json()["securitiesAccount"]
+        instrument = inside["positions"][0]["instrument"]
+        assert instrument["assetType"] == "COLLECTIVE_INVESTMENT"
+        assert instrument["type"] == "EXCHANGE_TRADED_FUND"

@@ -25,6 +25,16 @@ class Listing:
     exchange: str
     ssid: int
 
+    @property
+    def is_fund(self) -> bool:
+        """Return whether it is an exchange-traded fund that we know."""
+        return self.symbol in _FUNDS
+
+
+# The funds with the most trading, for replays of a user's own file.
+_FUNDS = frozenset(
+    {"DIA", "EEM", "GLD", "HYG", "IWM", "QQQ", "SLV", "SPY", "TLT", "TQQQ", "XLE", "XLF", "XLK"}
+)
 
 # GOOG is Google's only class before April 2014, with the CUSIP of that class.
 _KNOWN = {

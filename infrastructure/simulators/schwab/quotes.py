@@ -103,7 +103,7 @@ class Quotes:
             return None
         entry: dict[str, Any] = {
             "assetMainType": "EQUITY",
-            "assetSubType": "COE",
+            "assetSubType": "ETF" if listing.is_fund else "COE",
             "quoteType": "NBBO",
             "realtime": True,
             "ssid": listing.ssid,

@@ -60,7 +60,8 @@ def rows_from_file(
     Args:
         path: The file; its columns are symbol (or ticker), one of datetime, time, timestamp,
             date, and open, high, low, close, volume, in any case and order. A time of midnight
-            in every row means daily bars.
+            in every row means daily bars. Trades have price and size instead of the five, and
+            become minutes.
         symbol: The symbol of all rows when the file has no such column.
         zone: The zone of times that name none.
         bar_label: Whether a minute's time is its start or its end.
@@ -71,6 +72,9 @@ def rows_from_file(
     """
     frame = _read(path)
     names = {str(column).strip().lower(): column for column in frame.columns}
+    if {"price", "size"} <= names.keys() and "open" not in names:
+        frame, zone = _minutes_of_trades(path, frame, names, zone), "UTC"
+        names, bar_label = {str(column): column for column in frame.columns}, "start"
     missing = [name for name in _COLUMNS if name not in names]
     time_name = next((name for name in _TIME_NAMES if name in names), None)
     if time_name is None:
@@ -140,6 +144,37 @@ def _file_rows(
     starts = times if intraday else np.zeros(times.size, dtype=np.int64)
     numbers = {name: values[order] for name, values in numbers.items()}
     return Rows(dates, _bars(starts, numbers), intraday)
+
+
+def _minutes_of_trades(path: Path, frame: Any, names: Mapping[str, Any], zone: str) -> Any:
+    """Return trades as one-minute bars; of trades at one time the file's order holds."""
+    time_name = next((name for name in _TIME_NAMES if name in names), None)
+    if time_name is None:
+        raise InputError(f"{path} has trades without a time")
+    import pandas as pd
+
+    symbol_name = next((name for name in _SYMBOL_NAMES if name in names), None)
+    times = _instants(path, frame[names[time_name]], zone)
+    trades = pd.DataFrame(
+        {
+            "datetime": pd.to_datetime(times - times % _NS_PER_MINUTE, utc=True),
+            "price": _numbers(path, "price", frame[names["price"]]),
+            "size": _numbers(path, "size", frame[names["size"]]),
+        }
+    )
+    keys = ["datetime"]
+    if symbol_name is not None:
+        trades["symbol"] = frame[names[symbol_name]].to_numpy()
+        keys = ["symbol", "datetime"]
+    trades = trades.iloc[times.argsort(kind="stable")]
+    grouped = trades.groupby(keys, sort=True)
+    return grouped.agg(
+        open=("price", "first"),
+        high=("price", "max"),
+        low=("price", "min"),
+        close=("price", "last"),
+        volume=("size", "sum"),
+    ).reset_index()
 
 
 def _instants(path: Path, column: Any, zone: str) -> Any:
