@@ -6,8 +6,10 @@ python scripts/schwab_tags.py --write   # write it anew
 
 from __future__ import annotations
 
+import io
 import re
 import sys
+import tokenize
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,7 +20,7 @@ KINDS = ("S", "O", "C", "D", "?")
 
 # Not after a word: that would be an index or a type, such as datetime64[D].
 _TAG = re.compile(r"(?<!\w)\[([SOCD?](?:[,:] [^\]\n]{0,40})?|\?)\]")
-_BOUNDARY = re.compile(r"[.:;] |\n\n|\] ?")
+_BOUNDARY = re.compile(r"[.;] |\n\n|\] ?")
 
 
 def tags_of(text: str) -> list[str]:
@@ -32,17 +34,34 @@ def tags_of(text: str) -> list[str]:
     return found
 
 
-def open_questions(text: str) -> list[str]:
+def prose(source: str) -> list[str]:
+    """Return the docstrings of a source, and its runs of comment lines."""
+    blocks: list[str] = []
+    last_comment = -1
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            text = token.string.lstrip("# ")
+            if token.start[0] == last_comment + 1:
+                blocks[-1] += "\n" + text
+            else:
+                blocks.append(text)
+            last_comment = token.start[0]
+        elif token.type == tokenize.STRING and token.string.startswith('"""'):
+            lines = token.string.strip('"').splitlines()
+            blocks.append("\n".join(line.strip() for line in lines))
+    return blocks
+
+
+def open_questions(source: str) -> list[str]:
     """Return the sentences that end with a tag of what is not established."""
-    lines = [re.sub(r'^[#\s]+|"""', "", line).strip() for line in text.splitlines()]
-    joined = "\n".join(lines)
     found = []
-    for match in _TAG.finditer(joined):
-        if "?" not in match.group(1):
-            continue
-        before = re.sub(r"(?:\s*\[[^\]]*\]|[\s.;,])+$", "", joined[: match.start()])
-        start = max((each.end() for each in _BOUNDARY.finditer(before)), default=0)
-        found.append(" ".join(before[start:].split()))
+    for block in prose(source):
+        for match in _TAG.finditer(block):
+            if "?" not in match.group(1):
+                continue
+            before = re.sub(r"(?:\s*\[[^\]\n]*\]|[\s.;,])+$", "", block[: match.start()])
+            start = max((each.end() for each in _BOUNDARY.finditer(before)), default=0)
+            found.append(" ".join(before[start:].split()).lstrip(", "))
     return found
 
 

@@ -13,6 +13,8 @@ import requests
 from infrastructure.clock import VirtualClock
 from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.desk import REAL_NOW_NS, Desk
+from infrastructure.simulators.schwab.order_desk import OrderPace
+from infrastructure.simulators.schwab.wire_check import differences
 
 OPEN_TO_NEXT_MORNING_S = 17 * 3_600 + 40 * 60
 
@@ -357,3 +359,64 @@ def test_deviation_11_a_fund_is_called_otherwise_in_positions_than_in_quotes(
         instrument = inside["positions"][0]["instrument"]
         assert instrument["assetType"] == "COLLECTIVE_INVESTMENT"
         assert instrument["type"] == "EXCHANGE_TRADED_FUND"
+
+
+def test_orders_previews_and_transactions_keep_to_the_published_schema(trading: Desk) -> None:
+    own = account_path(trading)
+    order = trader(trading, placed(trading, share_order(100))).json()
+    assert (
+        differences(order, "Order", side="trader", observed=("activityId", "assetType", "symbol"))
+        == []
+    )
+    preview = trader(trading, own + "/previewOrder", "POST", json=share_order(1)).json()
+    assert differences(preview, "PreviewOrder", side="trader") == []
+    span = {"startDate": "2012-10-01T00:00:00.000Z", "endDate": "2012-11-01T00:00:00Z"}
+    (trade,) = trader(trading, own + "/transactions", params=span | {"types": "TRADE"}).json()
+    seen = ("status", "closingPrice", "type", "assetType", "symbol", "description", "instrumentId")
+    assert differences(trade, "Transaction", side="trader", observed=seen) == []
+    preference = trader(trading, "/userPreference").json()
+    assert differences(preference, "UserPreference", side="trader") == []
+
+
+def test_a_large_order_fills_in_parts_as_size_is_shown(trading: Desk) -> None:
+    path = placed(trading, share_order(3_000) | fb_leg(3_000))
+    parts = []
+    for _ in range(200):
+        order = trader(trading, path).json()
+        parts.append(order["filledQuantity"])
+        assert order["filledQuantity"] + order["remainingQuantity"] == 3_000
+        if order["status"] == "FILLED":
+            break
+        assert order["status"] == "WORKING"
+        trading.clock.advance(seconds=1)
+    assert parts == sorted(parts)
+    assert parts[-1] == sum(each["quantity"] for each in order["orderActivityCollection"])
+
+
+def fb_leg(quantity: int) -> dict[str, Any]:
+    instrument = {"symbol": "FB", "assetType": "EQUITY"}
+    leg = {"instruction": "SELL_SHORT", "quantity": quantity, "instrument": instrument}
+    return {"orderLegCollection": [leg]}
+
+
+@pytest.mark.parametrize("fills_first", [True, False])
+def test_a_cancel_on_its_way_races_with_the_market(trading: Desk, fills_first: bool) -> None:
+    trading.simulator.orders.pace = OrderPace(cancel_s=120 if fills_first else 0.5)
+    last = float(trading.simulator.market.daily("AAPL").close[-1])
+    # Above the market from the next minute on, below it now: the ask is a cent above the last.
+    path = placed(trading, share_order(1, orderType="LIMIT", price=round(last, 2)))
+    assert trader(trading, path).json()["status"] == "WORKING"
+    trader(trading, path, "DELETE")
+    assert trader(trading, path).json()["status"] == "PENDING_CANCEL"
+    trading.clock.advance(seconds=0.6 if not fills_first else 119)
+    status = trader(trading, path).json()["status"]
+    fell = lowest_of_two_minutes(trading) <= last - 0.01
+    assert status == ("CANCELED" if not fills_first else "FILLED" if fell else "PENDING_CANCEL")
+    trading.clock.advance(seconds=2)
+    status = trader(trading, path).json()["status"]
+    assert status == ("FILLED" if fills_first and fell else "CANCELED")
+
+
+def lowest_of_two_minutes(desk: Desk) -> float:
+    day = date(2012, 10, 25)
+    return float(desk.simulator.market.minutes("AAPL", day, day, False).low[-2:].min())
