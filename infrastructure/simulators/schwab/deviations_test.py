@@ -306,6 +306,11 @@ def test_a_preview_names_why_an_order_would_be_rejected(trading: Desk) -> None:
     bad = trader(trading, own + "/previewOrder", "POST", json=share_order(10**6)).json()
     assert bad["orderStrategy"]["status"] == "REJECTED"
     assert bad["orderValidationResult"]["rejects"][0]["originalSeverity"] == "REJECT"
+    sells = [share_order(1, "SELL", orderType="LIMIT", price=p) for p in ("2000", "2100")]
+    group = {"orderStrategyType": "OCO", "childOrderStrategies": sells}
+    nested = {"orderStrategyType": "OCO", "childOrderStrategies": [group, group]}
+    for body, status in ((group, 200), (nested, 400)):
+        assert trader(trading, own + "/previewOrder", "POST", json=body).status_code == status
     assert trader(trading, own + "/orders", params=RANGE).json() == []
 
 

@@ -10,6 +10,7 @@ from infrastructure.matching.live_order import LiveOrder
 from infrastructure.matching.status import Status
 from infrastructure.simulators.schwab.account import Account, shares_in
 from infrastructure.simulators.schwab.order_desk import OrderDesk, OrderRecord
+from infrastructure.simulators.schwab.order_reading import OrderRefused
 
 _SENT: Final = (
     "session",
@@ -83,7 +84,10 @@ def order_form(desk: OrderDesk, account: Account, record: OrderRecord) -> dict[s
 def preview_form(desk: OrderDesk, account: Account, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the preview of an order that could be read."""
     ticket = desk.check(body)
-    order = ticket.order or next(child.order for child in ticket.children if child.order)
+    # Of a group the first order is shown; what Schwab shows is not known. [?]
+    order = ticket.order or next((each.order for each in ticket.children if each.order), None)
+    if order is None:
+        raise OrderRefused("a group of groups cannot be previewed")
     quotes = {leg.symbol: desk.quote(leg.symbol) for leg in order.legs}
     known = {symbol: quote for symbol, quote in quotes.items() if quote is not None}
     refusal = account.refusal(order, known)
