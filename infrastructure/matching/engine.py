@@ -102,6 +102,10 @@ class MatchingEngine:
         """Return the orders that can still change, oldest first."""
         return tuple(self._open.values())
 
+    def quote(self, symbol: str) -> MarketQuote | None:
+        """Return the last quote seen of a symbol, None before the first."""
+        return self._quotes.get(symbol)
+
     def submit(self, ticket: Ticket, ns: int) -> tuple[Placed, list[Event]]:
         """Take a ticket in and trade what can trade at once."""
         placed, entered = self._enter(ticket, ns, None, ())

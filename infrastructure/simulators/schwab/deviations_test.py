@@ -384,22 +384,23 @@ def test_orders_previews_and_transactions_keep_to_the_published_schema(trading: 
 
 
 def test_a_large_order_fills_in_parts_as_size_is_shown(trading: Desk) -> None:
-    path = placed(trading, share_order(3_000) | fb_leg(3_000))
+    path = placed(trading, share_order(1_000) | short_leg(1_000))
     parts = []
     for _ in range(200):
         order = trader(trading, path).json()
         parts.append(order["filledQuantity"])
-        assert order["filledQuantity"] + order["remainingQuantity"] == 3_000
+        assert order["filledQuantity"] + order["remainingQuantity"] == 1_000
         if order["status"] == "FILLED":
             break
         assert order["status"] == "WORKING"
         trading.clock.advance(seconds=1)
     assert parts == sorted(parts)
+    assert 0 < parts[0] < parts[-1] == 1_000
     assert parts[-1] == sum(each["quantity"] for each in order["orderActivityCollection"])
 
 
-def fb_leg(quantity: int) -> dict[str, Any]:
-    instrument = {"symbol": "FB", "assetType": "EQUITY"}
+def short_leg(quantity: int) -> dict[str, Any]:
+    instrument = {"symbol": "IBM", "assetType": "EQUITY"}
     leg = {"instruction": "SELL_SHORT", "quantity": quantity, "instrument": instrument}
     return {"orderLegCollection": [leg]}
 
@@ -425,3 +426,14 @@ def test_a_cancel_on_its_way_races_with_the_market(trading: Desk, fills_first: b
 def lowest_of_two_minutes(desk: Desk) -> float:
     day = date(2012, 10, 25)
     return float(desk.simulator.market.minutes("AAPL", day, day, False).low[-2:].min())
+
+
+def test_two_orders_of_one_moment_share_the_displayed_size(trading: Desk) -> None:
+    before = trading.simulator.orders.quote("IBM")
+    assert before is not None
+    short = share_order(1) | short_leg(500)
+    assert 500 < before.bid_size < 1_000
+    first, second = (trader(trading, placed(trading, short)).json() for _ in range(2))
+    shown = trading.simulator.orders.quote("IBM")
+    assert shown is not None
+    assert first["filledQuantity"] + second["filledQuantity"] == shown.bid_size

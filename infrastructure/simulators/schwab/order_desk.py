@@ -132,7 +132,12 @@ class OrderDesk:
         """Return the present quote of a share or an option, None when there is none."""
         if self._market.listing(symbol) is not None:
             now = snapshot(self._market, symbol)
-            return None if now is None else _share_quote(symbol, Decimal(str(now.last)), now.volume)
+            if now is None:
+                return None
+            today = self._market.market_date
+            volumes = self._market.minutes(symbol, today, today, True).volume
+            size = int(volumes[-1]) if volumes.size else 0
+            return _share_quote(symbol, Decimal(str(round(now.last, 4))), size)
         try:
             contract = self._options.contract(parse_option(symbol))
         except InputError:
@@ -290,11 +295,11 @@ class OrderDesk:
     def _look(self, account: Account, symbols: Iterable[str], now: int) -> None:
         for symbol in symbols:
             quote = self.quote(symbol)
-            if quote is not None and quote != self._quotes.get(symbol):
+            engine = self._engines[account.number]
+            # Shown again, a quote would bring its size again.
+            if quote is not None and quote != engine.quote(symbol):
                 self._quotes[symbol] = quote
-                self._take(account, self._engines[account.number].on_quote(quote, now))
-            elif quote is not None:
-                self._take(account, self._engines[account.number].on_quote(quote, now))
+                self._take(account, engine.on_quote(quote, now))
 
     def _remember(
         self, placed: Placed, bodies: Any, account: Account, now: int, is_top: bool
