@@ -17,10 +17,11 @@ import requests
 
 from infrastructure.clock import SystemClock, utc_from_ns
 from infrastructure.exchange.calendars import calendar
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.consent import approve
 from infrastructure.simulators.schwab.faults import DroppedConnection
+from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.messages import Request, Response
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from system.algo_trader.testing.command_line import CommandLine, Result
 
 CALLBACK = "https://127.0.0.1"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import requests
 
     from infrastructure.schwab.oauth.application import SchwabApplication
-    from infrastructure.simulators.schwab import SchwabSimulator
+    from infrastructure.simulators.schwab.simulator import SchwabSimulator
     from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
     from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
     from system.algo_trader.feeds.schwab_history import SchwabHistoryFeed
@@ -113,7 +113,8 @@ class Runtime:
         """The local Schwab of a simulated run, started; None in a live one."""
         if not self.realm.is_simulated:
             return None
-        from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
+        from infrastructure.simulators.schwab.market import ReplayMarket
+        from infrastructure.simulators.schwab.simulator import SchwabSimulator
 
         market = (
             ReplayMarket.from_bokeh()

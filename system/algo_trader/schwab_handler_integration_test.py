@@ -32,8 +32,9 @@ from infrastructure.errors import (
 )
 from infrastructure.schwab.oauth.application import SchwabApplication
 from infrastructure.schwab.oauth.tokens import TokenSet
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.consent import approve, decline
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.tls import self_signed
 from system.algo_trader.realm import Realm
 from system.algo_trader.schwab_handler import SchwabHandler, token_store

@@ -14,8 +14,9 @@ from infrastructure.clock import SystemClock
 from infrastructure.config import Secret
 from infrastructure.redis.embedded import embedded_redis_spec, url_with_password
 from infrastructure.schwab.oauth.application import SchwabApplication
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.consent import approve
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.supervision import Handle, Supervisor
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 from system.algo_trader.realm import Realm

@@ -11,10 +11,11 @@ import requests
 
 from infrastructure.clock import VirtualClock
 from infrastructure.errors import InputError
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.clock_speed import FASTEST, PacedClock
 from infrastructure.simulators.schwab.command import run
 from infrastructure.simulators.schwab.desk import Desk
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 
 
 def admin(desk: Desk, path: str, body: Any) -> requests.Response:

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from infrastructure.clock import VirtualClock
 from infrastructure.errors import InputError
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.black_scholes import value
 from infrastructure.simulators.schwab.chain_file import read_chain
 from infrastructure.simulators.schwab.desk import Desk
+from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.option_surface import RATE
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 
 CHAIN = """
 Standard & Poors 500 Index,Last: 3900.86,Change:  -116.96

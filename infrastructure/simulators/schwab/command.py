@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from infrastructure.clock import rfc3339
+from infrastructure.clock import Clock, rfc3339
 from infrastructure.errors import StackError, UsageError
 from infrastructure.simulators.schwab.admin import FaultScript, apply
 from infrastructure.simulators.schwab.app_registration import (
@@ -21,11 +21,15 @@ from infrastructure.simulators.schwab.app_registration import (
     SIMULATED_APP_SECRET,
 )
 from infrastructure.simulators.schwab.chain_file import read_chain
-from infrastructure.simulators.schwab.clock_speed import FASTEST, PacedClock
 from infrastructure.simulators.schwab.grants import Lifetimes
 from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.status import PRODUCT, VERSION
+from infrastructure.simulators.schwab.streamer.arguments import (
+    add_stream_arguments,
+    market_clock,
+    stream_options,
+)
 from infrastructure.simulators.schwab.tls import TlsIdentity, self_signed
 from infrastructure.supervision.announcement import announce, announce_failure
 from infrastructure.supervision.signals import exit_on_signals
@@ -65,12 +69,12 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     line.add_argument("--ownership-key", default="", help="the installation that started it")
     line.add_argument("--seed", type=int, default=0, help="of the invented minutes")
     line.add_argument("--chain", metavar="FILE", type=Path, help="Cboe quote data with options")
-    line.add_argument("--speed", default="1", help="clock speed: 1 to 86400, or max")
     line.add_argument("--weekend-outage", action="store_true", help="trader is down on weekends")
     line.add_argument("--faults", metavar="FILE", type=Path, help="JSON of what is to go wrong")
     for name in ("code", "access", "refresh"):
         line.add_argument(f"--{name}-seconds", type=float, metavar="N", help=f"life of a {name}")
     line.add_argument("--limit", type=int, metavar="N", help="answer 429 above N requests a minute")
+    add_stream_arguments(line)
     return line
 
 
@@ -128,6 +132,7 @@ def banner(simulator: SchwabSimulator, tls_directory: Path | None = None) -> lis
         f"Replay up to {market.market_date} of {market.source}: {', '.join(market.symbols)}.",
         f"Its clock says {rfc3339(market.now_ns)}. Minute bars are "
         f"{'invented' if market.is_synthetic('1m') else 'recorded'}.",
+        f"Its streamer, simulated too, is at {simulator.stream_url}.",
         "",
         "Point a client at it:",
         f"  SCHWAB_BASE_URL={simulator.base_url}",
@@ -141,7 +146,7 @@ def banner(simulator: SchwabSimulator, tls_directory: Path | None = None) -> lis
 
 
 def _simulator(options: argparse.Namespace) -> SchwabSimulator:
-    clock = _clock(options.speed)
+    clock = market_clock(options)
     market = _market(options, clock)
     tls: TlsIdentity | None = None if options.tls is None else self_signed(options.tls)
     simulator = SchwabSimulator(
@@ -157,17 +162,11 @@ def _simulator(options: argparse.Namespace) -> SchwabSimulator:
         state_file=options.state_file,
         tls=tls,
         requests_per_minute=options.limit,
+        stream=stream_options(options, market, clock),
     )
     if options.faults is not None:
         apply(_script(options.faults), simulator.faults)
     return simulator
-
-
-def _clock(speed: str) -> PacedClock:
-    try:
-        return PacedClock(FASTEST if speed == "max" else float(speed))
-    except ValueError as error:
-        raise UsageError(f"--speed is a number from 1 to {FASTEST:g}, or max") from error
 
 
 def _lifetimes(options: argparse.Namespace) -> Lifetimes:
@@ -186,12 +185,16 @@ def _script(path: Path) -> FaultScript:
         raise UsageError(f"--faults {path} cannot be read: {error}") from error
 
 
-def _market(options: argparse.Namespace, clock: PacedClock) -> ReplayMarket:
+def _market(options: argparse.Namespace, clock: Clock) -> ReplayMarket:
     if options.replay is None:
         if options.symbol is not None:
             raise UsageError("--symbol names the symbol of a --replay file, and none is given")
         return ReplayMarket.from_bokeh(
-            adjusted=not options.raw, as_of=options.as_of, seed=options.seed, clock=clock
+            adjusted=not options.raw,
+            as_of=options.as_of,
+            from_open=options.from_open,
+            seed=options.seed,
+            clock=clock,
         )
     return ReplayMarket.from_file(
         options.replay,
@@ -199,6 +202,7 @@ def _market(options: argparse.Namespace, clock: PacedClock) -> ReplayMarket:
         bar_label=options.bar_label,
         adjusted=not options.raw,
         as_of=options.as_of,
+        from_open=options.from_open,
         seed=options.seed,
         clock=clock,
     )

@@ -8,8 +8,9 @@ import pytest
 import requests
 
 from infrastructure.clock import VirtualClock
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.desk import REAL_NOW_NS, Desk
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,10 @@ import pytest
 import requests
 
 from infrastructure.clock import VirtualClock
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.desk import REAL_NOW_NS, Desk
+from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.order_desk import OrderPace
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.wire_check import differences
 
 OPEN_TO_NEXT_MORNING_S = 17 * 3_600 + 40 * 60

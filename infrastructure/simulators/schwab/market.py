@@ -57,6 +57,7 @@ class ReplayMarket:
         splits: The splits to adjust by.
         adjusted: Show prices and volumes in today's shares, as Schwab does; else as traded.
         as_of: Start after the close of the last session not after this date.
+        from_open: Start at that session's open instead, for a market that trades.
         seed: Of the invented minutes.
         clock: What moves the virtual clock.
 
@@ -72,6 +73,7 @@ class ReplayMarket:
         splits: Iterable[Split] = (),
         adjusted: bool = True,
         as_of: date | None = None,
+        from_open: bool = False,
         seed: int = 0,
         clock: Clock | None = None,
     ) -> None:
@@ -93,7 +95,7 @@ class ReplayMarket:
         self._listings = {
             symbol: listing(symbol, number) for number, symbol in enumerate(sorted(rows), start=1)
         }
-        self._start_ns = self._first_moment(as_of)
+        self._start_ns = self._first_moment(as_of, from_open)
         self._origin_ns = self._clock.monotonic_ns()
         self._minutes = lru_cache(maxsize=_DAYS_IN_MEMORY)(self._minutes_of_day)
 
@@ -103,6 +105,7 @@ class ReplayMarket:
         adjusted: bool = True,
         *,
         as_of: date | None = None,
+        from_open: bool = False,
         splits: Iterable[Split] = KNOWN_SPLITS,
         planted: Iterable[Split] = (),
         seed: int = 0,
@@ -123,6 +126,7 @@ class ReplayMarket:
             splits=(*splits, *planted),
             adjusted=adjusted,
             as_of=as_of,
+            from_open=from_open,
             seed=seed,
             clock=clock,
         )
@@ -137,6 +141,7 @@ class ReplayMarket:
         bar_label: BarLabel = "start",
         adjusted: bool = True,
         as_of: date | None = None,
+        from_open: bool = False,
         splits: Iterable[Split] = (),
         seed: int = 0,
         clock: Clock | None = None,
@@ -149,6 +154,7 @@ class ReplayMarket:
             splits=splits,
             adjusted=adjusted,
             as_of=as_of,
+            from_open=from_open,
             seed=seed,
             clock=clock,
         )
@@ -241,12 +247,31 @@ class ReplayMarket:
         bars = joined(parts)
         return bars.between(0, now - NS_PER_MINUTE)
 
-    def _first_moment(self, as_of: date | None) -> int:
+    def session_minutes(self, symbol: str, day: date) -> Bars:
+        """Return every minute of a trading date, also those ahead of the virtual moment.
+
+        For who plays them tick by tick; nothing else may show them.
+        """
+        dates, _ = self._daily[symbol]
+        row = int(np.searchsorted(dates, np.datetime64(day, "D")))
+        if row == dates.size or dates[row] != np.datetime64(day, "D"):
+            return no_bars()
+        ratio = shares_today(dates, self._splits_of(symbol), day)
+        return joined(self._minutes(symbol, row, float(ratio[row])))
+
+    def _first_moment(self, as_of: date | None, from_open: bool) -> int:
         last = self._dates.size - 1
         if as_of is not None:
             last = int(np.searchsorted(self._dates, np.datetime64(as_of, "D"), side="right")) - 1
             if last < 0:
                 raise InputError(f"{self.source} starts on {self._dates[0]}, after {as_of}")
+        if from_open:
+            if last == 0:
+                raise InputError(
+                    f"{self.source} has no session before {self._dates[0]}, whose close a market "
+                    "that opens needs"
+                )
+            return int(self._open_ns[last])
         return int(self._close_ns[last]) + NS_PER_S
 
     def _refuse_days_off(self, symbol: str, rows: Rows) -> None:

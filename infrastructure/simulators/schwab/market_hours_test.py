@@ -4,8 +4,9 @@ import pytest
 import requests
 
 from infrastructure.clock import VirtualClock
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.desk import Desk
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.wire_check import differences
 
 

@@ -6,7 +6,7 @@ from bokeh_sampledata import stocks
 
 from infrastructure.clock import VirtualClock, parse_rfc3339
 from infrastructure.errors import InputError
-from infrastructure.simulators.schwab import ReplayMarket
+from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.splits import KNOWN_SPLITS, Split
 
 LAST = date(2013, 3, 1)

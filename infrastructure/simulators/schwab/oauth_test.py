@@ -10,11 +10,12 @@ import requests
 
 from infrastructure.clock import VirtualClock
 from infrastructure.errors import CorruptStore, InputError, SignInFailed
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.consent import approve, decline
 from infrastructure.simulators.schwab.desk import REAL_NOW_NS, Desk, callback_fields
 from infrastructure.simulators.schwab.grants import Lifetimes
+from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.oauth import callback_with
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 
 DAY_S = 86_400
 

@@ -8,9 +8,10 @@ import requests
 from bokeh_sampledata import stocks
 
 from infrastructure.clock import VirtualClock
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.desk import Desk
+from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.price_history import HistoryRules, months_before
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 
 CHICAGO = ZoneInfo("America/Chicago")
 NEW_YORK = ZoneInfo("America/New_York")

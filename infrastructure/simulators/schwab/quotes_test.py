@@ -6,8 +6,9 @@ from bokeh_sampledata import stocks
 
 from infrastructure.clock import VirtualClock
 from infrastructure.errors import BugError
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.desk import Desk
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.wire_check import differences
 from infrastructure.simulators.schwab.wire_forms import WireForm
 

@@ -7,7 +7,7 @@ import pytest
 
 from infrastructure.clock import VirtualClock
 from infrastructure.errors import InputError
-from infrastructure.simulators.schwab import ReplayMarket
+from infrastructure.simulators.schwab.market import ReplayMarket
 
 DAILY = """Symbol,Date,Open,High,Low,Close,Volume
 SPY,2019-02-15,276.36,277.41,276.13,277.37,97088659

@@ -28,8 +28,9 @@ from schwab.orders.equities import equity_buy_limit, equity_buy_market
 from schwab.utils import Utils
 
 from infrastructure.clock import VirtualClock
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.consent import approve, decline
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.tls import self_signed
 
 HOST = "api.schwabapi.com"

@@ -34,6 +34,7 @@ from infrastructure.simulators.schwab.quotes import Quotes
 from infrastructure.simulators.schwab.request_log import RequestLog
 from infrastructure.simulators.schwab.router import Router
 from infrastructure.simulators.schwab.status import Status
+from infrastructure.simulators.schwab.streamer.room import StreamerRoom, StreamOptions
 from infrastructure.simulators.schwab.tls import TlsIdentity
 from infrastructure.simulators.schwab.trader import Trader
 
@@ -63,6 +64,7 @@ class SchwabSimulator:
         rotate_refresh_token: Give a new refresh token at each refresh. [?]
         history_rules: How the unsettled cases of price history go.
         requests_per_minute: Answer 429 above that; Schwab's limit is 120 [S], none by default.
+        stream: What the streamer streams and by which rules; the market by default.
         weekend_outage: Trader endpoints are down on weekends of the market's clock. [O]
         recorded_chain: An option chain to show beside the invented ones.
         order_pace: How long rejections, cancels and replacements take.
@@ -72,6 +74,7 @@ class SchwabSimulator:
         grants: Codes and tokens; `end_access_tokens()` ends them early.
         faults: What is to go wrong with the next requests.
         requests: What was asked, for tests that count.
+        streamer: The streamer: its faults, its ledger, and where account activity is told.
         options: Every option that is quoted.
         orders: Accounts and their orders; `orders.listen` tells account activity.
         trader: The trader endpoints; its `streamer_url` stands in userPreference.
@@ -96,6 +99,7 @@ class SchwabSimulator:
         rotate_refresh_token: bool = False,
         history_rules: HistoryRules | None = None,
         requests_per_minute: int | None = None,
+        stream: StreamOptions | None = None,
         weekend_outage: bool = False,
         recorded_chain: FileChain | None = None,
         order_pace: OrderPace | None = None,
@@ -122,9 +126,14 @@ class SchwabSimulator:
         self.orders = OrderDesk(self.market, self.options, accounts, order_pace)
         self.trader = Trader(self.market, self.orders)
         oauth = OAuth(self.app, self.grants, clock)
+        self._stream = StreamerRoom(
+            self.market, oauth, clock, stream or StreamOptions(), self.orders
+        )
+        self.streamer = self._stream.streamer
         router = Router()
         parts = (
             oauth,
+            *self._stream.endpoints,
             self.price_history,
             Quotes(self.market),
             Instruments(self.market),
@@ -160,6 +169,15 @@ class SchwabSimulator:
         scheme = "http" if self._tls is None else "https"
         return f"{scheme}://{self._address[0]}:{self._server.port}"
 
+    @property
+    def stream_url(self) -> str:
+        """Return the address of the streamer's WebSocket, as userPreference tells it.
+
+        Raises:
+            RuntimeError: If it is not started.
+        """
+        return self._stream.url
+
     def start(self) -> str:
         """Listen, answer from now on, and return the base URL.
 
@@ -175,6 +193,11 @@ class SchwabSimulator:
                     f"cannot listen on {self._address[0]}:{self._address[1]}: {error.strerror}",
                     next_step="Choose another port, or 0 for a free one.",
                 ) from error
+            try:
+                self._stream.start(self._address[0], context)
+            except OSError:
+                server.close()
+                raise
             server.start()
             self._server = server
         return self.base_url
@@ -183,6 +206,7 @@ class SchwabSimulator:
         """Stop answering and cut every connection; nothing when not started."""
         if self._server is not None:
             self._application.close()
+            self._stream.close()
             self._server.close()
             self._server = None
 

@@ -11,8 +11,9 @@ import requests
 
 from infrastructure.clock import VirtualClock
 from infrastructure.errors import PortTaken
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.desk import Desk
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.tls import self_signed
 from infrastructure.simulators.schwab.wire_check import differences
 

@@ -22,8 +22,9 @@ from infrastructure.config import Secret
 from infrastructure.exchange.calendars import calendar
 from infrastructure.exchange.timeframes import schwab_bar_starts
 from infrastructure.influxdb.embedded.spec import embedded_influxdb_spec
-from infrastructure.simulators.schwab import ReplayMarket, SchwabSimulator
 from infrastructure.simulators.schwab.desk import REAL_NOW_NS, Desk
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.splits import Split
 from infrastructure.supervision import Handle, Supervisor
 from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
