@@ -6,24 +6,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from infrastructure.clock import Clock, SystemClock
+from infrastructure.errors import CorruptStore
 from infrastructure.supervision.files import make_private_folder
 from infrastructure.supervision.locks import FileLock
 from system.algo_trader.market.bars import Bars, Series
 from system.algo_trader.market.timeframe import Adjustment, Session, Timeframe
 from system.algo_trader.storage import parts
-from system.algo_trader.storage.manifest import Manifest, Part
+from system.algo_trader.storage.manifest import Commit, Manifest, Part
 from system.algo_trader.storage.records import (
     GAPS,
     QUARANTINE,
     SPLITS,
     bars_dataset,
     schema_of,
+    time_column,
     timeframe_of,
 )
 from system.algo_trader.storage.transaction import Appended, Transaction
@@ -36,6 +38,7 @@ PROJECTION_LOCK_FILE: Final = "projection.lock"
 LOCK_TIMEOUT_S: Final = 30.0
 
 Faults = Callable[[str], None]
+_T = TypeVar("_T")
 
 
 def no_faults(step: str) -> None:
@@ -73,7 +76,8 @@ class Archive:
         root: The archive's folder; made by the first transaction.
         clock: Stamps commits and waits for the lock.
         lock_timeout_s: How long a writer waits for another, seconds.
-        faults: Called with the name of each step of a commit: `part`, `manifest`, `committed`.
+        faults: Called with the name of each step of a commit: `part`, `manifest`, `committed`,
+            and `removed` for each file that went.
 
     Raises:
         StoreNewer: If a newer version wrote the archive.
@@ -168,8 +172,11 @@ class Archive:
 
     def last(self, count: int, series: Series) -> Bars:
         """Return the last bars of one series, its newest revisions, by rising start."""
+        return self._reading(lambda: self._last(count, series))
+
+    def _last(self, count: int, series: Series) -> Bars:
         parts_left = sorted(
-            self._parts(bars_dataset(series.timeframe), series.symbol),
+            self.parts(bars_dataset(series.timeframe), series.symbol),
             key=lambda part: part.last_ns,
         )
         found = Bars.empty()
@@ -235,6 +242,55 @@ class Archive:
         """
         return self._table(GAPS, symbol)
 
+    def append_records(self, dataset: str, records: pa.Table, request_id: str) -> Appended:
+        """Store trades or quotes in a transaction of their own; errors as in `transaction`."""
+        with self.transaction(request_id) as transaction:
+            return transaction.append_records(dataset, records)
+
+    def records(
+        self, dataset: str, symbol: str, start_ns: int | None = None, end_ns: int | None = None
+    ) -> pa.Table:
+        """Return trades or quotes of a symbol by rising time, equal times in their order.
+
+        Args:
+            dataset: One of `records.TAPE`.
+            symbol: The instrument.
+            start_ns: The first instant, nanoseconds UTC; None for the beginning.
+            end_ns: The instant before which they happened; None for the end.
+
+        Raises:
+            CorruptStore: If a part is missing or damaged.
+        """
+        time = time_column(dataset)
+        found = self._reading(
+            lambda: self._rows(self.parts(dataset, symbol, start_ns, end_ns), dataset)
+        )
+        times = found.column(time).to_numpy()
+        low = 0 if start_ns is None else start_ns
+        inside = (times >= low) & (times < (np.iinfo(np.int64).max if end_ns is None else end_ns))
+        return found.filter(pa.array(inside)).sort_by(time).combine_chunks()
+
+    def commits(self) -> tuple[Commit, ...]:
+        """Return the log: what was added when, and by which request."""
+        return self._manifest.commits()
+
+    def parts(
+        self,
+        dataset: str | None = None,
+        symbol: str | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> list[Part]:
+        """Return the parts that may hold rows of a dataset, symbol and span; None means all."""
+        return [
+            part
+            for part in self._manifest.parts()
+            if dataset in (None, part.dataset)
+            and symbol in (None, part.symbol)
+            and (start_ns is None or part.last_ns >= start_ns)
+            and (end_ns is None or part.first_ns < end_ns)
+        ]
+
     def damages(self) -> list[str]:
         """Return one sentence for every part that is missing or does not match its checksum."""
         found = (parts.damage_of(self.root, part) for part in self._manifest.parts())
@@ -243,23 +299,25 @@ class Archive:
     def _bars(
         self, symbol: str, timeframe: Timeframe, start_ns: int | None, end_ns: int | None
     ) -> Bars:
-        tables = [
-            parts.read_part(self.root, part)
-            for part in self._parts(bars_dataset(timeframe), symbol)
-            if (start_ns is None or part.last_ns >= start_ns)
-            and (end_ns is None or part.first_ns < end_ns)
-        ]
-        if not tables:
-            return Bars.empty()
-        return Bars(pa.concat_tables(tables)).between(start_ns, end_ns)
+        dataset = bars_dataset(timeframe)
+        table = self._reading(
+            lambda: self._rows(self.parts(dataset, symbol, start_ns, end_ns), dataset)
+        )
+        return Bars(table).between(start_ns, end_ns)
 
     def _table(self, dataset: str, symbol: str | None) -> pa.Table:
-        tables = [parts.read_part(self.root, part) for part in self._parts(dataset, symbol)]
+        return self._reading(lambda: self._rows(self.parts(dataset, symbol), dataset))
+
+    def _rows(self, wanted: list[Part], dataset: str) -> pa.Table:
+        tables = [parts.read_part(self.root, part) for part in wanted]
         return pa.concat_tables([schema_of(dataset).empty_table(), *tables]).combine_chunks()
 
-    def _parts(self, dataset: str, symbol: str | None) -> list[Part]:
-        return [
-            part
-            for part in self._manifest.parts()
-            if part.dataset == dataset and symbol in (None, part.symbol)
-        ]
+    def _reading(self, work: Callable[[], _T]) -> _T:
+        """Do the work, again if a part vanished because another process merged or retired it."""
+        while True:
+            known = len(self._manifest.commits())
+            try:
+                return work()
+            except CorruptStore:
+                if len(self._manifest.commits()) == known:
+                    raise

@@ -26,6 +26,7 @@ from system.algo_trader.market.timeframe import Timeframe
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.manifest import Manifest
 from system.algo_trader.storage.transaction import Appended
+from system.algo_trader.storage.version import FORMAT
 
 DAY = 86_400_000_000_000
 MINUTE = 60_000_000_000
@@ -200,8 +201,8 @@ def test_two_bars_of_one_start_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_of_a_newer_version_is_refused_by_name(tmp_path: Path) -> None:
     Archive(tmp_path).append(bars([10.0]), "r")
-    (tmp_path / "version.json").write_text(json.dumps({"format": 2}))
-    with pytest.raises(StoreNewer, match="format 2, written by a newer version"):
+    (tmp_path / "version.json").write_text(json.dumps({"format": FORMAT + 1}))
+    with pytest.raises(StoreNewer, match=f"format {FORMAT + 1}, written by a newer version"):
         Archive(tmp_path)
 
 

@@ -11,9 +11,11 @@ from typing import Final
 import msgspec
 
 from infrastructure.errors import CorruptStore
+from infrastructure.logging import get_logger
 from infrastructure.supervision.files import told_in_a_sentence
 
 _DIGEST_SIZE: Final = 16
+_log = get_logger("archive")
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +52,14 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         committed_at_ns: When, nanoseconds UTC.
         request_id: The request that the data came from.
         parts: The files that it added.
+        removed: Paths of earlier files that count no longer: merged into new ones, or retired.
     """
 
     sequence: int
     committed_at_ns: int
     request_id: str
     parts: tuple[Part, ...]
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +96,49 @@ class Manifest:
         return tuple(self._commits)
 
     def parts(self) -> list[Part]:
-        """Return the parts of all commits, in the order in which they were added."""
-        return [part for commit in self.commits() for part in commit.parts]
+        """Return the parts that count, in the order in which they were added."""
+        counting: dict[str, Part] = {}
+        for commit in self.commits():
+            for path in commit.removed:
+                counting.pop(path, None)
+            counting.update((part.path, part) for part in commit.parts)
+        return list(counting.values())
 
-    def append(self, committed_at_ns: int, request_id: str, parts: tuple[Part, ...]) -> Commit:
+    def append(
+        self,
+        committed_at_ns: int,
+        request_id: str,
+        parts: tuple[Part, ...],
+        removed: tuple[str, ...] = (),
+    ) -> Commit:
         """Add a commit: when this returns, it is on disk; when it raises, it does not exist.
+
+        The log's times never fall: where the machine's clock was set back, a commit gets the time
+        of the one before it, and the log says so.
+
+        Args:
+            committed_at_ns: The time of day, nanoseconds UTC.
+            request_id: The request that the data came from.
+            parts: What it adds.
+            removed: Paths of parts that count no longer.
 
         Raises:
             DiskFull: If there is no space left.
             OperatorError: If the file system refuses.
         """
         self._refresh()
+        before = self._commits[-1].committed_at_ns if self._commits else committed_at_ns
+        if committed_at_ns < before:
+            _log.warning(
+                "the clock stands %.1f s before the archive's last commit; that one's time is used",
+                (before - committed_at_ns) / 1e9,
+            )
         commit = Commit(
             sequence=self._tail.sequence + 1,
-            committed_at_ns=committed_at_ns,
+            committed_at_ns=max(committed_at_ns, before),
             request_id=request_id,
             parts=parts,
+            removed=removed,
         )
         with told_in_a_sentence(self.path):
             number = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 
+from infrastructure.influxdb.schema import TableSchema
 from system.algo_trader.market.bars import BAR_SCHEMA
 from system.algo_trader.market.quarantine import QUARANTINE_SCHEMA
 from system.algo_trader.market.timeframe import Timeframe
+from system.algo_trader.storage.tables import QUOTES as QUOTE_TABLE
+from system.algo_trader.storage.tables import TRADES as TRADE_TABLE
 
 QUARANTINE: Final = "quarantine"
 SPLITS: Final = "splits"
 GAPS: Final = "gaps"
+TRADES: Final = TRADE_TABLE.name
+QUOTES: Final = QUOTE_TABLE.name
+EVENT_TIME: Final = "ts_event"
 _BARS: Final = "bars_"
 
 SPLIT_SCHEMA: Final = pa.schema(
@@ -43,17 +50,104 @@ GAP_SCHEMA: Final = pa.schema(
 )
 """A run of missing bars: starts of the first and the last one, ns UTC, and how many."""
 
+
+def _tape_schema(table: TableSchema) -> pa.Schema:
+    required = {"is_synthetic"}
+    return pa.schema(
+        [
+            pa.field("symbol", pa.string(), nullable=False),
+            pa.field("source", pa.string(), nullable=False),
+            pa.field(EVENT_TIME, pa.int64(), nullable=False),
+            *(
+                pa.field(each.name, each.arrow_type, nullable=each.name not in required)
+                for each in table.fields
+            ),
+        ]
+    )
+
+
+TRADE_SCHEMA: Final = _tape_schema(TRADE_TABLE)
+"""A trade: `ts_event` is the exchange's time, ns UTC; the other columns are those of the table."""
+
+QUOTE_SCHEMA: Final = _tape_schema(QUOTE_TABLE)
+"""A best bid and offer, in the same way."""
+
 SCHEMAS: Final[dict[str, pa.Schema]] = {
     QUARANTINE: QUARANTINE_SCHEMA,
     SPLITS: SPLIT_SCHEMA,
     GAPS: GAP_SCHEMA,
+    TRADES: TRADE_SCHEMA,
+    QUOTES: QUOTE_SCHEMA,
 }
 
 TIME_COLUMNS: Final[dict[str, str]] = {
     QUARANTINE: "start",
     SPLITS: "detected_at",
     GAPS: "detected_at",
+    TRADES: EVENT_TIME,
+    QUOTES: EVENT_TIME,
 }
+
+TAPE: Final = (TRADES, QUOTES)
+"""Datasets of single records: each is stored as often as it happened, equal ones included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Describe a dataset of the archive.
+
+    Attributes:
+        name: As in its folder; `bars_{timeframe}` stands for one of each timeframe.
+        schema: Its columns.
+        key: The columns by which a record is known again.
+        time: The column by which parts are sorted and pruned.
+        description: One sentence.
+        retention: How long rows are kept, as "90d"; None for ever.
+    """
+
+    name: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    time: str
+    description: str
+    retention: str | None = None
+
+
+_TAPE_KEY: Final = ("every column", "number among equal rows")
+
+ARCHIVED: Final = (
+    Dataset(
+        "bars_{timeframe}",
+        BAR_SCHEMA,
+        ("symbol", "timeframe", "start", "session", "adjustment", "source", "revision"),
+        "start",
+        "Closed bars with every revision; the newest of the best source wins.",
+    ),
+    Dataset(TRADES, TRADE_SCHEMA, _TAPE_KEY, EVENT_TIME, TRADE_TABLE.description),
+    Dataset(QUOTES, QUOTE_SCHEMA, _TAPE_KEY, EVENT_TIME, QUOTE_TABLE.description),
+    Dataset(
+        QUARANTINE,
+        QUARANTINE_SCHEMA,
+        ("timeframe", "session", "source", "start", "rule", "prices and volume"),
+        "start",
+        "Refused bars, each with the rule that it broke and a sentence about it.",
+    ),
+    Dataset(
+        SPLITS,
+        SPLIT_SCHEMA,
+        ("symbol", "timeframe", "session", "source", "before"),
+        "detected_at",
+        "Splits found by comparing with stored bars.",
+    ),
+    Dataset(
+        GAPS,
+        GAP_SCHEMA,
+        ("symbol", "timeframe", "session", "first", "last"),
+        "detected_at",
+        "Runs of missing bars as they were found.",
+    ),
+)
+"""Every dataset of the archive. None is shortened unless a person says how long it is kept."""
 
 
 def bars_dataset(timeframe: Timeframe) -> str:

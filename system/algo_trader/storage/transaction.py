@@ -81,6 +81,7 @@ class Transaction:
         self._stored = manifest.parts()
         self._known = {part.path for part in self._stored}
         self._added: list[Part] = []
+        self._removed: list[Part] = []
         self._folders: set[Path] = set()
 
     def append(self, bars: Bars) -> Appended:
@@ -99,6 +100,45 @@ class Transaction:
         for series in bars.series():
             done += self._append_series(series, bars.of_series(series).sorted())
         return done
+
+    def append_records(self, dataset: str, records: pa.Table) -> Appended:
+        """Add trades or quotes; those that are stored already are left out.
+
+        A record is known by all its columns and its number among equal ones: two equal trades of
+        one nanosecond are two trades, and the same file twice is the same trades.
+
+        Args:
+            dataset: One of `records.TAPE`.
+            records: Rows of the dataset's schema, in the order in which they happened.
+
+        Raises:
+            DiskFull: If there is no space left.
+        """
+        done = Appended()
+        time = time_column(dataset)
+        ordered = records.cast(schema_of(dataset)).sort_by(time).combine_chunks()
+        for symbol in _distinct(ordered, "symbol"):
+            mine = _of_symbol(ordered, symbol).combine_chunks()
+            days = mine.column(time).to_numpy() // _NS_PER_DAY
+            for day in np.unique(days):
+                rows = mine.filter(pa.array(days == day))
+                times = rows.column(time).to_numpy()
+                stored = self._rows(dataset, symbol, (int(times[0]), int(times[-1])))
+                fresh = rows.filter(pa.array(unstored(stored, rows)))
+                self._add(dataset, symbol, fresh)
+                done += Appended(fresh.num_rows, rows.num_rows - fresh.num_rows)
+        return done
+
+    def merge(self, old: Sequence[Part]) -> None:
+        """Replace parts of one dataset and symbol by one part with the same rows, by time."""
+        first = old[0]
+        rows = pa.concat_tables([parts.read_part(self._root, part) for part in old])
+        self._add(first.dataset, first.symbol, rows.combine_chunks())
+        self._removed += old
+
+    def remove(self, old: Iterable[Part]) -> None:
+        """Let parts count no longer; their files go once that is committed."""
+        self._removed += old
 
     def quarantine(self, rejected: Rejected) -> int:
         """Add refused bars, leaving out those that are in quarantine already; return how many."""
@@ -147,12 +187,17 @@ class Transaction:
 
     def commit(self) -> None:
         """Make everything that was added visible, by one line in the log."""
-        if not self._added:
+        if not self._added and not self._removed:
             return
         self._faults("manifest")
-        self._manifest.append(self._clock.now_ns(), self._request_id, tuple(self._added))
+        gone = tuple(part.path for part in self._removed)
+        self._manifest.append(self._clock.now_ns(), self._request_id, tuple(self._added), gone)
         self._added.clear()
         self._faults("committed")
+        for path in gone:
+            (self._root / path).unlink(missing_ok=True)
+            self._faults("removed")
+        self._removed.clear()
 
     def abandon(self) -> None:
         """Remove the files of a transaction that is not going to be committed."""
@@ -161,6 +206,7 @@ class Transaction:
             if part.path not in committed:
                 (self._root / part.path).unlink(missing_ok=True)
         self._added.clear()
+        self._removed.clear()
 
     def _append_series(self, series: Series, bars: Bars) -> Appended:
         if len(np.unique(bars.start)) != len(bars):
@@ -209,6 +255,33 @@ class Transaction:
             self._folders.add(folder)
             parts.remove_strays(self._root, folder, self._known)
         return int(table.num_rows)
+
+
+def unstored(stored: pa.Table, rows: pa.Table) -> Mask:
+    """Say which rows occur more often than they are stored, as a mask of shape (n,).
+
+    Args:
+        stored: Rows of the same columns.
+        rows: The rows, shape (n,).
+    """
+    if not stored.num_rows:
+        return np.ones(rows.num_rows, dtype=np.bool_)
+    both = pa.concat_tables([stored, rows]).combine_chunks()
+    codes = np.column_stack(
+        [
+            column.combine_chunks().dictionary_encode(null_encoding="encode").indices.to_numpy()
+            for column in both.columns
+        ]
+    )
+    _, identity = np.unique(codes, axis=0, return_inverse=True)
+    identity = identity.reshape(-1)
+    before = np.bincount(identity[: stored.num_rows], minlength=int(identity.max()) + 1)
+    mine = identity[stored.num_rows :]
+    order = np.argsort(mine, kind="stable")
+    first = np.searchsorted(mine[order], mine[order], side="left")
+    number = np.empty(len(mine), dtype=np.int64)
+    number[order] = np.arange(len(mine)) - first
+    return np.asarray(number >= before[mine])
 
 
 def _same_values(left: Bars, right: Bars) -> Mask:

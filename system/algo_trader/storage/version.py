@@ -9,8 +9,11 @@ from typing import Final
 from infrastructure.errors import CorruptStore, StoreNewer
 from infrastructure.supervision.files import told_in_a_sentence, write_json
 
-FORMAT: Final = 1
-"""The layout that this software writes; a change that older software would misread raises it."""
+FORMAT: Final = 2
+"""The layout that this software writes; a change that older software would misread raises it.
+
+2: commits may name parts that count no longer.
+"""
 
 VERSION_FILE: Final = "version.json"
 
@@ -42,9 +45,9 @@ def check_version(root: Path) -> None:
 
 
 def write_version(root: Path) -> None:
-    """Write the version file of a new archive; nothing if there is one."""
+    """Write the version file of a new archive, or of one whose older format ours extends."""
     path = root / VERSION_FILE
-    if not path.exists():
+    if not path.exists() or _format_in(path.read_text(encoding="utf-8")) != FORMAT:
         write_json(path, {"format": FORMAT})
 
 
