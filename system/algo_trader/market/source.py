@@ -11,6 +11,7 @@ class Source(StrEnum):
 
     SCHWAB = "schwab"
     SCHWAB_SIM = "schwab-sim"
+    FILE = "file"
 
     @property
     def rank(self) -> int:
@@ -23,4 +24,8 @@ class Source(StrEnum):
         return self is Source.SCHWAB_SIM
 
 
-_RANKS: Final[dict[Source, int]] = {Source.SCHWAB: 100, Source.SCHWAB_SIM: 0}
+_RANKS: Final[dict[Source, int]] = {
+    Source.SCHWAB: 100,
+    Source.FILE: 50,
+    Source.SCHWAB_SIM: 0,
+}

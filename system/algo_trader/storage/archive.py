@@ -22,6 +22,7 @@ from system.algo_trader.storage.manifest import Commit, Manifest, Part
 from system.algo_trader.storage.records import (
     GAPS,
     QUARANTINE,
+    REJECTS,
     SPLITS,
     bars_dataset,
     schema_of,
@@ -230,6 +231,10 @@ class Archive:
     def quarantined(self, symbol: str | None = None) -> pa.Table:
         """Return the refused bars with rule and reason, of one symbol or of all."""
         return self._table(QUARANTINE, symbol)
+
+    def rejects(self, symbol: str | None = None) -> pa.Table:
+        """Return the refused trades and quotes, of one symbol or of all."""
+        return self._table(REJECTS, symbol)
 
     def splits(self, symbol: str | None = None) -> pa.Table:
         """Return the splits found, of one symbol or of all."""

@@ -19,6 +19,7 @@ SPLITS: Final = "splits"
 GAPS: Final = "gaps"
 TRADES: Final = TRADE_TABLE.name
 QUOTES: Final = QUOTE_TABLE.name
+REJECTS: Final = "rejects"
 EVENT_TIME: Final = "ts_event"
 _BARS: Final = "bars_"
 
@@ -72,12 +73,25 @@ TRADE_SCHEMA: Final = _tape_schema(TRADE_TABLE)
 QUOTE_SCHEMA: Final = _tape_schema(QUOTE_TABLE)
 """A best bid and offer, in the same way."""
 
+REJECT_SCHEMA: Final = pa.schema(
+    [
+        pa.field("symbol", pa.string(), nullable=False),
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("content", pa.string(), nullable=False),
+        pa.field("rule", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("detected_at", pa.int64(), nullable=False),
+    ]
+)
+"""A refused record that is no bar, as JSON, with the rule that it broke and a sentence."""
+
 SCHEMAS: Final[dict[str, pa.Schema]] = {
     QUARANTINE: QUARANTINE_SCHEMA,
     SPLITS: SPLIT_SCHEMA,
     GAPS: GAP_SCHEMA,
     TRADES: TRADE_SCHEMA,
     QUOTES: QUOTE_SCHEMA,
+    REJECTS: REJECT_SCHEMA,
 }
 
 TIME_COLUMNS: Final[dict[str, str]] = {
@@ -86,6 +100,7 @@ TIME_COLUMNS: Final[dict[str, str]] = {
     GAPS: "detected_at",
     TRADES: EVENT_TIME,
     QUOTES: EVENT_TIME,
+    REJECTS: "detected_at",
 }
 
 TAPE: Final = (TRADES, QUOTES)
@@ -131,6 +146,13 @@ ARCHIVED: Final = (
         ("timeframe", "session", "source", "start", "rule", "prices and volume"),
         "start",
         "Refused bars, each with the rule that it broke and a sentence about it.",
+    ),
+    Dataset(
+        REJECTS,
+        REJECT_SCHEMA,
+        ("symbol", "dataset", "content", "rule"),
+        "detected_at",
+        "Refused trades and quotes, each with the rule that it broke.",
     ),
     Dataset(
         SPLITS,

@@ -22,6 +22,7 @@ from system.algo_trader.storage.records import (
     GAP_SCHEMA,
     GAPS,
     QUARANTINE,
+    REJECTS,
     SPLIT_SCHEMA,
     SPLITS,
     bars_dataset,
@@ -128,6 +129,17 @@ class Transaction:
                 self._add(dataset, symbol, fresh)
                 done += Appended(fresh.num_rows, rows.num_rows - fresh.num_rows)
         return done
+
+    def reject(self, refused: pa.Table) -> int:
+        """Add refused records, leaving out those that are there already; return how many."""
+        added = 0
+        names = ["dataset", "content", "rule"]
+        for symbol in _distinct(refused, "symbol"):
+            mine = _of_symbol(refused, symbol).combine_chunks()
+            stored = self._rows(REJECTS, symbol)
+            fresh = unstored(stored.select(names), mine.select(names))
+            added += self._add(REJECTS, symbol, mine.filter(pa.array(fresh)))
+        return added
 
     def merge(self, old: Sequence[Part]) -> None:
         """Replace parts of one dataset and symbol by one part with the same rows, by time."""
