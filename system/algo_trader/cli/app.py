@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from system.algo_trader.cli import (
+    archive,
     auth,
     bench,
     candles,
@@ -19,6 +20,7 @@ from system.algo_trader.cli import (
     portfolio,
     services,
     sim,
+    store,
     watchlist,
 )
 from system.algo_trader.cli.invocation import Invocation
@@ -52,9 +54,11 @@ def build() -> typer.Typer:
     app.command("accounts")(portfolio.accounts)
     app.command("positions")(portfolio.positions)
     app.command("sim", context_settings=sim.PASS_ON)(sim.sim)
+    app.add_typer(archive.app, name="archive")
     app.add_typer(auth.app, name="auth")
     app.add_typer(bench.app, name="bench")
     app.add_typer(candles.app, name="candles")
+    app.add_typer(store.app, name="store")
     app.add_typer(watchlist.app, name="watchlist")
     app.add_typer(orders.app, name="orders")
     app.add_typer(services.app, name="services")

@@ -19,6 +19,7 @@ from system.algo_trader.market.bars import Bars, Series
 from system.algo_trader.market.timeframe import Adjustment, Session, Timeframe
 from system.algo_trader.storage import parts
 from system.algo_trader.storage.manifest import Commit, Manifest, Part
+from system.algo_trader.storage.quota import check_quota
 from system.algo_trader.storage.records import (
     GAPS,
     QUARANTINE,
@@ -112,11 +113,10 @@ class Archive:
             DiskFull: If there is no space left; nothing has been stored then.
             StoreNewer: If a newer version took the archive over meanwhile.
         """
-        make_private_folder(self.root)
-        lock = FileLock(self.root / LOCK_FILE)
-        with lock.holding(timeout_s=self._lock_timeout_s, clock=self._clock):
+        with self.still():
             check_version(self.root)
             write_version(self.root)
+            check_quota(self.root, self._manifest.parts())
             transaction = Transaction(
                 self.root, request_id, self._manifest, self._clock, self._faults
             )
@@ -126,6 +126,18 @@ class Archive:
             except BaseException:
                 transaction.abandon()
                 raise
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Keep writers away for the length of a block.
+
+        Raises:
+            StoreLocked: If another process has been writing for too long.
+        """
+        make_private_folder(self.root)
+        lock = FileLock(self.root / LOCK_FILE)
+        with lock.holding(timeout_s=self._lock_timeout_s, clock=self._clock):
+            yield
 
     @contextmanager
     def projecting(self) -> Iterator[None]:

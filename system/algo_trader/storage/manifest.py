@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -97,12 +98,22 @@ class Manifest:
 
     def parts(self) -> list[Part]:
         """Return the parts that count, in the order in which they were added."""
-        counting: dict[str, Part] = {}
-        for commit in self.commits():
-            for path in commit.removed:
-                counting.pop(path, None)
-            counting.update((part.path, part) for part in commit.parts)
-        return list(counting.values())
+        return counting_parts(self.commits())
+
+    @classmethod
+    def commits_in(cls, content: bytes, name: str) -> tuple[Commit, ...]:
+        """Return the commits of a log that was read elsewhere.
+
+        Args:
+            content: The log's bytes.
+            name: What to call it in an error.
+
+        Raises:
+            CorruptStore: As `commits`.
+        """
+        log = cls(Path(name))
+        log._consume(content)
+        return tuple(log._commits)
 
     def append(
         self,
@@ -165,6 +176,9 @@ class Manifest:
             fresh = b""
         except OSError as error:
             raise CorruptStore(f"cannot read {self.path}: {error.strerror}") from error
+        self._consume(fresh)
+
+    def _consume(self, fresh: bytes) -> None:
         for line in fresh.splitlines(keepends=True):
             if not line.endswith(b"\n"):
                 return
@@ -190,6 +204,16 @@ class Manifest:
                 next_step="Restore the archive's folder from a backup.",
             )
         return commit
+
+
+def counting_parts(commits: Iterable[Commit]) -> list[Part]:
+    """Return the parts that count after some commits, in the order in which they were added."""
+    counting: dict[str, Part] = {}
+    for commit in commits:
+        for path in commit.removed:
+            counting.pop(path, None)
+        counting.update((part.path, part) for part in commit.parts)
+    return list(counting.values())
 
 
 def _line(commit: Commit) -> bytes:

@@ -138,8 +138,12 @@ ARCHIVED: Final = (
         "start",
         "Closed bars with every revision; the newest of the best source wins.",
     ),
-    Dataset(TRADES, TRADE_SCHEMA, _TAPE_KEY, EVENT_TIME, TRADE_TABLE.description),
-    Dataset(QUOTES, QUOTE_SCHEMA, _TAPE_KEY, EVENT_TIME, QUOTE_TABLE.description),
+    Dataset(
+        TRADES, TRADE_SCHEMA, _TAPE_KEY, EVENT_TIME, TRADE_TABLE.description, TRADE_TABLE.retention
+    ),
+    Dataset(
+        QUOTES, QUOTE_SCHEMA, _TAPE_KEY, EVENT_TIME, QUOTE_TABLE.description, QUOTE_TABLE.retention
+    ),
     Dataset(
         QUARANTINE,
         QUARANTINE_SCHEMA,
@@ -169,7 +173,7 @@ ARCHIVED: Final = (
         "Runs of missing bars as they were found.",
     ),
 )
-"""Every dataset of the archive. None is shortened unless a person says how long it is kept."""
+"""Every dataset of the archive. Rows go only by the command that first says which."""
 
 
 def bars_dataset(timeframe: Timeframe) -> str:

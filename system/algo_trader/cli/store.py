@@ -1,0 +1,222 @@
+"""`store ...`: what is stored, brought in, copied, kept and projected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from system.algo_trader.cli.invocation import current
+
+if TYPE_CHECKING:
+    from system.algo_trader.realm import Realm
+
+app = typer.Typer(help="Look after what is stored.", no_args_is_help=True)
+
+JSON = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def stored_realm(context: typer.Context) -> Realm:
+    """Return the realm that is asked for; else the live one if it has an archive, else the sim."""
+    from system.algo_trader.realm import Realm
+
+    invocation = current(context)
+    settings = invocation.settings()
+    live, sim = Realm.live(settings.home), Realm.sim(settings.home)
+    if invocation.sim:
+        return sim
+    if invocation.live or settings.has_credentials or (live.archive / "manifest.log").exists():
+        return live
+    return sim
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="CSV or Parquet of bars, trades or quotes.")],
+    tz: Annotated[str | None, typer.Option(help="Zone of times without an offset.")] = None,
+    label: Annotated[str | None, typer.Option(help="Whether a bar's time is start or end.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Where no column names it.")] = None,
+    timeframe: Annotated[str | None, typer.Option("--timeframe", "-t", help="1m, 1d...")] = None,
+    session: Annotated[str, typer.Option(help="Hours that bars count: rth, ext, all.")] = "rth",
+    adjustment: Annotated[str, typer.Option(help="Prices are raw, or split-adjusted.")] = "raw",
+    calendar: Annotated[str, typer.Option(help="The exchange's calendar.")] = "XNYS",
+    synthetic: Annotated[bool, typer.Option(help="The rows were made up.")] = False,
+    as_json: JSON = False,
+) -> None:
+    """Check a file's rows and store them; say what is missing. Nothing is guessed."""
+    from infrastructure.clock import SystemClock
+    from infrastructure.errors import UsageError
+    from infrastructure.exchange.calendars import calendar as calendar_named
+    from system.algo_trader import terminal
+    from system.algo_trader.market.timeframe import Adjustment, Session, Timeframe
+    from system.algo_trader.realm import Realm
+    from system.algo_trader.storage.archive import Archive
+    from system.algo_trader.storage.import_job import ImportRequest, import_file
+
+    invocation = current(context)
+    home = invocation.settings().home
+    # A file's data is real unless --sim says otherwise: it is no simulator's.
+    realm = Realm.sim(home) if invocation.sim else Realm.live(home)
+    if label not in (None, "start", "end"):
+        raise UsageError(f"--label is {label!r}, expected start or end")
+    try:
+        request = ImportRequest(
+            path,
+            tz,
+            "start" if label == "start" else "end" if label == "end" else None,
+            symbol,
+            None if timeframe is None else Timeframe(timeframe),
+            Session(session),
+            Adjustment(adjustment),
+            synthetic,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    clock = SystemClock()
+    report = import_file(
+        Archive(realm.archive, clock=clock), request, calendar=calendar_named(calendar), clock=clock
+    ).as_dict()
+    if as_json or invocation.as_json:
+        terminal.print_json({**report, "realm": realm.name})
+        return
+    out = terminal.console()
+    out.print(
+        f"{path.name}: {report['rows']:,} {report['kind']} of {', '.join(report['symbols'])}; "
+        f"{report['new']:,} new, {report['unchanged']:,} unchanged, {report['revised']:,} revised"
+    )
+    out.print(f"{report['first']} to {report['last']}; {report['reordered']:,} out of order")
+    for rule, count in report["rejected"].items():
+        out.print(f"refused: {count:,} by {rule}")
+    for gap in report["missing"]:
+        out.print(f"missing: {gap['symbol']} {gap['first']} to {gap['last']} ({gap['count']})")
+
+
+@app.command()
+def status(context: typer.Context, as_json: JSON = False) -> None:
+    """Show datasets, spans, gaps and sizes."""
+    from infrastructure.clock import rfc3339
+    from system.algo_trader import terminal
+    from system.algo_trader.storage.archive import Archive
+    from system.algo_trader.storage.quota import quota_of
+
+    realm = stored_realm(context)
+    archive = Archive(realm.archive)
+    gaps: dict[tuple[str, str], int] = {}
+    for row in archive.gaps().to_pylist():
+        key = (f"bars_{row['timeframe']}", row["symbol"])
+        gaps[key] = gaps.get(key, 0) + row["count"]
+    rows: list[dict[str, Any]] = [
+        {
+            "dataset": span.dataset,
+            "symbol": span.symbol,
+            "rows": span.rows,
+            "bytes": span.bytes,
+            "first": rfc3339(span.first_ns),
+            "last": rfc3339(span.last_ns),
+            "missing": gaps.get((span.dataset, span.symbol), 0),
+        }
+        for span in archive.spans()
+    ]
+    if as_json or current(context).as_json:
+        document = {"realm": realm.name, "root": str(realm.archive), "datasets": rows}
+        terminal.print_json({**document, "quota_bytes": quota_of(realm.archive)})
+        return
+    shown = terminal.table(
+        f"{realm.name}: {realm.archive}",
+        tuple(rows[0]) if rows else ("nothing stored",),
+        [tuple(str(value) for value in row.values()) for row in rows],
+        numeric="llrrllr" if rows else "l",
+    )
+    terminal.print_table(shown)
+
+
+@app.command()
+def quota(
+    context: typer.Context,
+    size: Annotated[str, typer.Argument(help="Such as 20GB, or none.")],
+) -> None:
+    """Bound the archive's size; a warning comes at nine tenths."""
+    from system.algo_trader.storage.quota import parse_size, set_quota
+
+    set_quota(stored_realm(context).archive, None if size == "none" else parse_size(size))
+
+
+@app.command()
+def retention(
+    context: typer.Context,
+    keep: Annotated[list[str] | None, typer.Option(help="As trades=90d, bars_1m=forever.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Remove; else only say what.")] = False,
+    as_json: JSON = False,
+) -> None:
+    """Say what is older than it has to be kept, and remove it with --apply."""
+    from infrastructure.clock import SystemClock
+    from system.algo_trader import terminal
+    from system.algo_trader.storage.archive import Archive
+    from system.algo_trader.storage.upkeep import retire
+
+    lengths = dict(each.partition("=")[::2] for each in keep or [])
+    archive = Archive(stored_realm(context).archive)
+    gone = retire(archive, SystemClock().now_ns(), lengths, apply=apply)
+    rows = [each.as_dict() for each in gone]
+    if as_json or current(context).as_json:
+        terminal.print_json({"applied": apply, "retired": rows})
+        return
+    out = terminal.console()
+    out.print("removed:" if apply else "would be removed (add --apply):")
+    for row in rows or [{"nothing": "old enough"}]:
+        out.print("  " + terminal.pairs(row))
+
+
+@app.command()
+def backup(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(help="A folder, or a URL such as s3://bucket/path.")],
+) -> None:
+    """Copy what is new of the archive to a folder or object storage."""
+    from system.algo_trader import terminal
+    from system.algo_trader.storage.archive import Archive
+    from system.algo_trader.storage.backup import backup as run
+
+    terminal.print_json(run(Archive(stored_realm(context).archive), target).as_dict())
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="A folder or URL that `store backup` wrote to.")],
+) -> None:
+    """Bring a copied archive back, into an empty place."""
+    from system.algo_trader import terminal
+    from system.algo_trader.storage.backup import restore as run
+
+    terminal.print_json(run(source, stored_realm(context).archive).as_dict())
+
+
+@app.command()
+def rebuild(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(help="influx.")] = "influx",
+) -> None:
+    """Remove InfluxDB's candles and project the archive's winners anew."""
+    from infrastructure.errors import UsageError
+    from system.algo_trader import terminal
+    from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
+    from system.algo_trader.services import Services
+    from system.algo_trader.storage.archive import Archive
+    from system.algo_trader.storage.projection import project
+    from system.algo_trader.storage.set_up import set_up_tables
+
+    if what != "influx":
+        raise UsageError(f"{what!r} cannot be rebuilt, expected influx")
+    realm = stored_realm(context)
+    with Services(current(context).settings(), realm) as services:
+        url, token = services.influxdb_url(), services.influxdb_token()
+        set_up_tables(url, realm.database, token)
+        with AlgoTraderInfluxDBClient(url, realm, token) as client:
+            archive = Archive(realm.archive)
+            with archive.projecting():
+                client.reset_candles()
+            done = project(archive, client)
+    terminal.print_json({"database": realm.database, "written": done.written})

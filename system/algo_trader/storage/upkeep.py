@@ -1,0 +1,198 @@
+"""Merge the archive's small parts, and retire rows that are older than they have to be kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from infrastructure.clock import rfc3339, utc_from_ns
+from infrastructure.errors import CorruptStore, UsageError
+from system.algo_trader.storage.archive import Archive
+from system.algo_trader.storage.manifest import Part
+from system.algo_trader.storage.records import ARCHIVED, TAPE, timeframe_of
+
+NS_PER_DAY: Final = 86_400_000_000_000
+FOREVER: Final = "forever"
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """Say what compaction did.
+
+    Attributes:
+        before: Parts that were merged.
+        after: Parts that they became.
+        rows: Rows in them.
+    """
+
+    before: int
+    after: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """Say what retention removes of one dataset and symbol.
+
+    Attributes:
+        dataset: What.
+        symbol: Whose.
+        parts: How many parts.
+        rows: How many rows.
+        bytes: Size of the files.
+        last_ns: The latest instant among them, nanoseconds UTC.
+    """
+
+    dataset: str
+    symbol: str
+    parts: int
+    rows: int
+    bytes: int
+    last_ns: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values for JSON output."""
+        return {
+            "dataset": self.dataset,
+            "symbol": self.symbol,
+            "parts": self.parts,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "last": rfc3339(self.last_ns),
+        }
+
+
+def compact(archive: Archive, *, symbol: str | None = None) -> Compacted:
+    """Merge parts: intraday bars by month, trades and quotes by day, all else by symbol.
+
+    Every row stays, superseded revisions included. Readers see the old parts or the new one; a
+    crash leaves the old or the new, and files that the next writer removes.
+
+    Args:
+        archive: What to compact.
+        symbol: Only this instrument's parts; all when None.
+
+    Raises:
+        CorruptStore: If a part is damaged; nothing of its group is merged then.
+        StackError: As `Archive.transaction`.
+    """
+    before = after = rows = 0
+    for key in sorted({_group(part) for part in archive.parts(symbol=symbol)}):
+        with archive.transaction(f"compact/{'/'.join(key)}") as transaction:
+            old = [part for part in archive.parts(key[0], key[1]) if _group(part) == key]
+            if len(old) < 2:
+                continue
+            transaction.merge(old)
+        before += len(old)
+        after += 1
+        rows += sum(part.rows for part in old)
+    return Compacted(before, after, rows)
+
+
+def retention_plan(
+    archive: Archive, now_ns: int, keep: Mapping[str, str] | None = None
+) -> list[Part]:
+    """Return the parts of which every row is older than its dataset has to be kept.
+
+    Args:
+        archive: The archive.
+        now_ns: The time of day, nanoseconds UTC.
+        keep: Days by dataset, as "90d", or "forever"; they replace the declared ones.
+
+    Raises:
+        UsageError: If a dataset or a length is unknown.
+    """
+    ages = {name: _days(text) for name, text in _declared(keep or {}).items()}
+    limits = {name: now_ns - days * NS_PER_DAY for name, days in ages.items() if days is not None}
+    return [
+        part
+        for part in archive.parts()
+        if part.dataset in limits and part.last_ns < limits[part.dataset]
+    ]
+
+
+def retire(
+    archive: Archive,
+    now_ns: int,
+    keep: Mapping[str, str] | None = None,
+    *,
+    apply: bool = False,
+) -> list[Retired]:
+    """Remove what `retention_plan` names, or only say what that is.
+
+    Args:
+        archive: The archive.
+        now_ns: The time of day, nanoseconds UTC.
+        keep: As in `retention_plan`.
+        apply: Whether to remove; a dry run otherwise.
+
+    Raises:
+        UsageError: As `retention_plan`.
+        CorruptStore: If any part of the archive is damaged or missing; nothing is removed then.
+    """
+    plan = retention_plan(archive, now_ns, keep)
+    if apply and plan:
+        with archive.transaction("retention") as transaction:
+            damages = archive.damages()
+            if damages:
+                raise CorruptStore(
+                    f"nothing is removed while the archive is damaged: {damages[0]}",
+                    next_step="Run `algo-trader archive verify`, and restore what it names.",
+                )
+            transaction.remove(plan)
+    groups: dict[tuple[str, str], list[Part]] = {}
+    for part in plan:
+        groups.setdefault((part.dataset, part.symbol), []).append(part)
+    return [
+        Retired(
+            *key,
+            len(parts),
+            sum(part.rows for part in parts),
+            sum(part.bytes for part in parts),
+            max(part.last_ns for part in parts),
+        )
+        for key, parts in sorted(groups.items())
+    ]
+
+
+def _group(part: Part) -> tuple[str, str, str]:
+    timeframe = timeframe_of(part.dataset)
+    form = ""
+    if timeframe is not None and timeframe.is_intraday:
+        form = "%Y-%m"
+    elif part.dataset in TAPE:
+        form = "%Y-%m-%d"
+    naming: Callable[[str], str] = utc_from_ns(part.first_ns).strftime
+    return part.dataset, part.symbol, naming(form) if form else "all"
+
+
+def _declared(keep: Mapping[str, str]) -> dict[str, str]:
+    declared = {each.name: each.retention for each in ARCHIVED if each.retention is not None}
+    known = {each.name for each in ARCHIVED}
+    for name in keep:
+        if name not in known and not _is_bars(name):
+            raise UsageError(
+                f"{name!r} is no dataset",
+                next_step=f"Use bars_1m and its like, or {', '.join(sorted(known)[1:])}.",
+            )
+    return {**declared, **keep}
+
+
+def _is_bars(name: str) -> bool:
+    try:
+        return timeframe_of(name) is not None
+    except ValueError:
+        return False
+
+
+def _days(text: str) -> int | None:
+    if text == FOREVER:
+        return None
+    match = re.fullmatch(r"([1-9]\d*)d", text)
+    if match is None:
+        raise UsageError(
+            f"{text!r} is no length of time", next_step=f"Write it as 90d, or as {FOREVER}."
+        )
+    return int(match[1])
