@@ -158,7 +158,10 @@ class ArchiveFiles:
                 else:
                     connection.register(dataset, self._dataset(dataset, parts))
             try:
-                return connection.execute(query).to_arrow_table()
+                found = connection.sql(query)
+                if found is None:
+                    raise QueryError("the query returns no rows: use SELECT")
+                return found.to_arrow_table()
             except duckdb.Error as error:
                 raise QueryError(f"DuckDB refuses the query: {error}") from error
 

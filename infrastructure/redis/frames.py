@@ -1,0 +1,134 @@
+"""Frames in a stream: one entry an incoming frame, its rows as columns, acknowledged when written.
+
+A frame is an Arrow record batch in one IPC message; nothing is pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import pyarrow as pa
+
+from infrastructure.errors import CorruptStore
+from infrastructure.redis.pipelines import Pipelines
+from infrastructure.redis.streams import StreamEntry, Streams
+
+FIELD: Final = "arrow"
+FRAMES_A_TRIP: Final = 64
+
+
+class FrameRedis(Streams, Pipelines):
+    """What frames need of a Redis client; `BaseRedisClient` is one."""
+
+
+def encode_frame(rows: pa.RecordBatch) -> bytes:
+    """Return a batch with its schema as bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def decode_frame(entry: StreamEntry) -> pa.Table:
+    """Return the rows of an entry.
+
+    Raises:
+        CorruptStore: If it is no frame.
+    """
+    try:
+        with pa.ipc.open_stream(pa.py_buffer(entry.fields[FIELD])) as reader:
+            return reader.read_all()
+    except (KeyError, pa.ArrowException, OSError) as error:
+        raise CorruptStore(f"the stream's entry {entry.id} is no frame: {error}") from error
+
+
+class FrameWriter:
+    """Append frames to one stream.
+
+    Args:
+        redis: Where.
+        stream: The stream's name.
+        max_length: Frames that the stream keeps, about.
+    """
+
+    def __init__(self, redis: FrameRedis, stream: str, max_length: int) -> None:
+        self._redis = redis
+        self._stream = stream
+        self._max_length = max_length
+
+    def write(self, frames: Iterable[pa.RecordBatch]) -> int:
+        """Append frames, many in one round trip; return how many.
+
+        Raises:
+            StackError: If Redis does not take them; some of them may be in the stream.
+        """
+        waiting = list(frames)
+        for first in range(0, len(waiting), FRAMES_A_TRIP):
+            pipeline = self._redis.pipeline(transaction=False)
+            for frame in waiting[first : first + FRAMES_A_TRIP]:
+                pipeline.add(
+                    "xadd",
+                    self._stream,
+                    {FIELD: encode_frame(frame)},
+                    maxlen=self._max_length,
+                    approximate=True,
+                )
+            pipeline.execute()
+        return len(waiting)
+
+
+class FrameReader:
+    """Read frames as one consumer of a group; a frame is acknowledged once it has been written.
+
+    What an earlier process of this name took and did not acknowledge comes first.
+
+    Args:
+        redis: Where.
+        stream: The stream's name.
+        group: The group, made when absent; it begins with the oldest frame that is kept.
+        consumer: This reader's name, the same after a restart.
+    """
+
+    def __init__(self, redis: FrameRedis, stream: str, group: str, consumer: str) -> None:
+        self._redis = redis
+        self._stream = stream
+        self._group = group
+        self._consumer = consumer
+        self._after = "0"
+        redis.xgroup_create(stream, group, after="0")
+
+    def drain(
+        self, write: Callable[[pa.Table], object], *, count: int = 64, block_ms: int | None = None
+    ) -> int:
+        """Read frames, write their rows in one call, acknowledge them; return how many frames.
+
+        Args:
+            write: Stores the rows; when it raises, nothing is acknowledged and they come again.
+            count: How many frames at most.
+            block_ms: Wait so long for the first; None not at all.
+
+        Raises:
+            StackError: As Redis or `write` does.
+            CorruptStore: If an entry is no frame.
+        """
+        after = self._after
+        self._after = "0"
+        found = self._read(after, count, block_ms)
+        if not found and after == "0":
+            found = self._read(">", count, block_ms)
+        kept = [entry for entry in found if entry.fields]
+        if kept:
+            write(pa.concat_tables([decode_frame(entry) for entry in kept]))
+        if found:
+            self._redis.xack(self._stream, self._group, *(entry.id for entry in found))
+        self._after = ">" if len(found) < count else "0"
+        return len(kept)
+
+    def _read(self, after: str, count: int, block_ms: int | None) -> list[StreamEntry]:
+        wait = block_ms if after == ">" else None
+        answer = self._redis.xreadgroup(
+            self._group, self._consumer, {self._stream: after}, count=count, block_ms=wait
+        )
+        return answer.get(self._stream, [])
