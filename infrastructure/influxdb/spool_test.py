@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from infrastructure.errors import CorruptStore, DiskFull, StoreLocked
+from infrastructure.influxdb.spool import Spool
+
+LIMIT = 10**6
+
+
+class Killed(BaseException):
+    """Stand for kill -9: nothing of the spool runs after it."""
+
+
+def test_blocks_come_in_order_and_survive_a_restart(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, LIMIT)
+    assert [spool.put(b"a 1\n"), spool.put(b"b 2\n"), spool.put(b"c 3\n")] == [1, 2, 3]
+    spool.close()
+    again = Spool(tmp_path, LIMIT)
+    assert [block.lines for block in again.oldest(10)] == [b"a 1\n", b"b 2\n", b"c 3\n"]
+    assert again.put(b"d 4\n") == 4
+    for number in (1, 2, 3, 4):
+        again.delivered(number)
+    assert len(again) == 0
+    assert list(tmp_path.glob("*.spool")) == []
+
+
+@pytest.mark.parametrize("cut", [1, 10, 20, 23])
+def test_a_torn_tail_is_cut_off(tmp_path: Path, cut: int) -> None:
+    spool = Spool(tmp_path, LIMIT)
+    spool.put(b"a 1\n")
+    spool.put(b"b 2\n")
+    spool.close()
+    [path] = tmp_path.glob("*.spool")
+    path.write_bytes(path.read_bytes()[:-cut])
+    again = Spool(tmp_path, LIMIT)
+    assert [block.lines for block in again.oldest(10)] == [b"a 1\n"]
+    again.put(b"c 3\n")
+    again.close()
+    assert [block.lines for block in Spool(tmp_path, LIMIT).oldest(10)] == [b"a 1\n", b"c 3\n"]
+
+
+def test_a_flipped_bit_in_an_acknowledged_block_is_refused(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, LIMIT)
+    spool.put(b"a 1\n")
+    spool.put(b"b 2\n")
+    spool.close()
+    [path] = tmp_path.glob("*.spool")
+    content = bytearray(path.read_bytes())
+    content[21] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CorruptStore, match="damaged at byte 0"):
+        Spool(tmp_path, LIMIT)
+
+
+def test_a_full_spool_refuses_until_a_block_is_delivered(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 60)
+    spool.put(b"x" * 30)
+    with pytest.raises(DiskFull, match="wait for InfluxDB"):
+        spool.put(b"y" * 30)
+    spool.delivered(1)
+    assert spool.put(b"y" * 30) == 2
+
+
+def test_two_processes_cannot_open_one_spool(tmp_path: Path) -> None:
+    Spool(tmp_path, LIMIT)
+    with pytest.raises(StoreLocked):
+        Spool(tmp_path, LIMIT)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_acknowledged_block_is_lost_whichever_step_ends_the_process(
+    tmp_path: Path, seed: int
+) -> None:
+    rng = random.Random(seed)
+    acknowledged: set[bytes] = set()
+    arrived: set[bytes] = set()
+    steps_left = 0
+
+    def step(name: str) -> None:
+        nonlocal steps_left
+        steps_left -= 1
+        if steps_left == 0:
+            raise Killed(name)
+
+    for life in range(8):
+        steps_left = rng.randrange(1, 12)
+        spool = None
+        try:
+            spool = Spool(tmp_path, LIMIT, on_step=step)
+            for number in range(6):
+                lines = f"m,k={life}-{number} v=1 {life}\n".encode()
+                spool.put(lines)
+                acknowledged.add(lines)
+                if rng.random() < 0.5:
+                    for block in spool.oldest(2):
+                        arrived.add(block.lines)
+                        spool.delivered(block.number)
+        except Killed:
+            pass
+        finally:
+            if spool is not None:
+                spool.close()
+    steps_left = 10**9
+    spool = Spool(tmp_path, LIMIT)
+    arrived.update(block.lines for block in spool.oldest(10**6))
+    assert acknowledged <= arrived, f"seed {seed}"
