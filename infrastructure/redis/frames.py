@@ -5,21 +5,41 @@ A frame is an Arrow record batch in one IPC message; nothing is pickled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol
 
 import pyarrow as pa
 
 from infrastructure.errors import CorruptStore
-from infrastructure.redis.pipelines import Pipelines
-from infrastructure.redis.streams import StreamEntry, Streams
+from infrastructure.redis.pipelines import Pipeline
+from infrastructure.redis.streams import StreamEntry
 
 FIELD: Final = "arrow"
 FRAMES_A_TRIP: Final = 64
 
 
-class FrameRedis(Streams, Pipelines):
+class FrameRedis(Protocol):
     """What frames need of a Redis client; `BaseRedisClient` is one."""
+
+    def pipeline(self, *, transaction: bool = True) -> Pipeline:
+        """Begin a pipeline."""
+
+    def xgroup_create(self, stream: str, group: str, *, after: str = "$") -> bool:
+        """Make a consumer group."""
+
+    def xreadgroup(
+        self,
+        group: str,
+        consumer: str,
+        after: Mapping[str, str],
+        *,
+        count: int | None = None,
+        block_ms: int | None = None,
+    ) -> dict[str, list[StreamEntry]]:
+        """Return entries for one consumer."""
+
+    def xack(self, stream: str, group: str, *ids: str) -> int:
+        """Acknowledge entries."""
 
 
 def encode_frame(rows: pa.RecordBatch) -> bytes:

@@ -50,10 +50,10 @@ def import_(
     from infrastructure.errors import UsageError
     from infrastructure.exchange.calendars import calendar as calendar_named
     from system.algo_trader import terminal
+    from system.algo_trader.jobs.import_job import ImportRequest, import_file
     from system.algo_trader.market.timeframe import Adjustment, Session, Timeframe
     from system.algo_trader.realm import Realm
     from system.algo_trader.storage.archive import Archive
-    from system.algo_trader.storage.import_job import ImportRequest, import_file
 
     invocation = current(context)
     home = invocation.settings().home

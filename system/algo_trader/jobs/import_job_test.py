@@ -14,9 +14,9 @@ import pytest
 from infrastructure.clock import VirtualClock, parse_rfc3339
 from infrastructure.errors import InputError, UsageError
 from infrastructure.exchange.calendars import calendar
+from system.algo_trader.jobs.import_job import ImportReport, ImportRequest, import_file
 from system.algo_trader.market.timeframe import Adjustment, Timeframe
 from system.algo_trader.storage.archive import Archive
-from system.algo_trader.storage.import_job import ImportReport, ImportRequest, import_file
 
 NOW = parse_rfc3339("2024-01-05T00:00:00Z")
 NEW_YORK = "America/New_York"
