@@ -378,6 +378,9 @@ class MatchingEngine:
             if each.replaces_id == live.order_id and after is not Status.REPLACED:
                 self._step(each, Status.REJECTED, ns, f"order {live.order_id} is {after}")
             elif each.parent_id == live.order_id and after is Status.FILLED:
-                self._start(each, ns)
+                # A cancel or a replacement on its way keeps a child asleep until it lands.
+                old = self._orders.get(each.replaces_id or 0)
+                if each.status is Status.AWAITING_PARENT_ORDER and (old is None or old.is_over):
+                    self._start(each, ns)
             elif each.parent_id == live.order_id and after is not Status.REPLACED:
                 self._step(each, Status.CANCELED, ns, f"order {live.order_id} is {after}")
