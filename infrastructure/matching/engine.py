@@ -285,6 +285,9 @@ class MatchingEngine:
             if each.parent_id == old.order_id:
                 each.parent_id = new.order_id
         self._step(old, Status.REPLACED, ns)
+        if new.status in (Status.PENDING_CANCEL, Status.PENDING_REPLACE):
+            # What is on its way for the new order keeps it asleep until it lands.
+            return
         parent = self._orders.get(new.parent_id) if new.parent_id is not None else None
         if not waits or parent is None or parent.status is Status.FILLED:
             self._start(new, ns)

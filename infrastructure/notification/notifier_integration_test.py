@@ -110,8 +110,8 @@ def test_mail_goes_to_the_receiver() -> None:
         url = f"smtp://127.0.0.1:{port}/bot@example.com/me@example.com"
         notifier_of(Secret(url)).send(TITLE, "short")
     text = b"".join(got)
-    assert b"mail FROM:<bot@example.com>" in text
-    assert b"rcpt TO:<me@example.com>" in text
+    assert b"mail from:<bot@example.com>" in text.lower()
+    assert b"rcpt to:<me@example.com>" in text.lower()
     assert f"Subject: {TITLE}".encode() in text
     assert b"\r\nshort\r\n" in text
 

@@ -251,6 +251,10 @@ class SchwabStreamer:
         ending = "the connection was lost"
         try:
             await asyncio.wait({closing, working}, return_when=asyncio.FIRST_COMPLETED)
+            if closing.done():
+                # A reply that came just before the end is still acted on.
+                self._fail_awaited()
+                await asyncio.wait({working}, timeout=self._policy.reply_s)
             if working.done():
                 working.result()
             ending = await closing
@@ -323,6 +327,10 @@ class SchwabStreamer:
         if self._socket is not None:
             self._socket.abort()
             self._socket = None
+        self._fail_awaited()
+
+    def _fail_awaited(self) -> None:
+        """Tell everybody who waits for a reply that none will come."""
         for future in self._awaited.values():
             if not future.done():
                 future.set_exception(NetworkError("The stream's connection has ended"))

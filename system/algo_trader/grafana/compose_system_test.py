@@ -27,6 +27,7 @@ from infrastructure.simulators.grafana.image import (
 )
 from system.algo_trader.clients.grafana_client import AlgoTraderGrafanaClient, Stored
 from system.algo_trader.grafana.dashboards import FOLDER
+from system.algo_trader.storage.tables import TABLES
 
 ROOT = FOLDER.parents[2]
 
@@ -113,7 +114,7 @@ def test_an_empty_store_has_its_tables_and_no_rows(
 ) -> None:
     log = compose(environment, "logs", "--no-color", "influxdb3-tables")
     assert log.count("database created") == 2
-    assert log.count("table created") == 4
+    assert log.count("table created") == 2 * len(TABLES)
     for uid in ("algo-influxdb3", "algo-influxdb3-sim"):
         assert client.query_rows("SELECT * FROM candles LIMIT 1", uid) == []
         assert client.query_rows("SELECT * FROM pipeline_metrics LIMIT 1", uid) == []
