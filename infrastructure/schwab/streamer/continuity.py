@@ -14,6 +14,7 @@ class GapReason(StrEnum):
     """Why something is missing."""
 
     DISCONNECTED = "disconnected"
+    UNREADABLE = "unreadable"
     SEQUENCE = "sequence"
     OVERFLOW = "overflow"
 
@@ -56,13 +57,17 @@ class Continuity:
     last_received_ns: int | None = None
     duplicates: int = 0
     _last_seq: int | None = field(default=None, repr=False)
-    _lost_at_ns: int | None = field(default=None, repr=False)
+    _lost: tuple[int, GapReason] | None = field(default=None, repr=False)
 
     def connection_lost(self, now_ns: int) -> None:
         """Note that from the last update on, nothing is sure."""
         self._last_seq = None
-        if self._lost_at_ns is None:
-            self._lost_at_ns = self.last_received_ns if self.last_received_ns else now_ns
+        self._lose(now_ns, GapReason.DISCONNECTED)
+
+    def frame_lost(self, now_ns: int) -> None:
+        """Note an unreadable frame, perhaps of this service; a sequence shows its holes itself."""
+        if self.spec.delivery is not Delivery.SEQUENCE:
+            self._lose(now_ns, GapReason.UNREADABLE)
 
     def take(self, updates: list[Update], now_ns: int) -> tuple[list[Update], list[Gap]]:
         """Return the updates to apply, and the gaps that end with them.
@@ -72,13 +77,18 @@ class Continuity:
             now_ns: When they came, nanoseconds UTC.
         """
         gaps: list[Gap] = []
-        if self._lost_at_ns is not None:
-            gaps.append(Gap(self.spec.service, GapReason.DISCONNECTED, self._lost_at_ns, now_ns))
-            self._lost_at_ns = None
+        if self._lost is not None:
+            start_ns, reason = self._lost
+            gaps.append(Gap(self.spec.service, reason, start_ns, now_ns))
+            self._lost = None
         if self.spec.delivery is Delivery.SEQUENCE:
             updates = list(self._in_sequence(updates, gaps, now_ns))
         self.last_received_ns = now_ns
         return updates, gaps
+
+    def _lose(self, now_ns: int, reason: GapReason) -> None:
+        if self._lost is None:
+            self._lost = (self.last_received_ns or now_ns, reason)
 
     def _in_sequence(self, updates: list[Update], gaps: list[Gap], now_ns: int) -> Iterable[Update]:
         for update in updates:

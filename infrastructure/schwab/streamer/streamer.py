@@ -37,7 +37,7 @@ from infrastructure.schwab.streamer.events import (
 )
 from infrastructure.schwab.streamer.frames import Data, Reply, decode_frame
 from infrastructure.schwab.streamer.refusal import discarded_keys
-from infrastructure.schwab.streamer.services import SPECS, Service
+from infrastructure.schwab.streamer.services import SPECS, Delivery, Service
 from infrastructure.schwab.streamer.socket import Patience, StreamSocket, host_of, open_socket
 from infrastructure.schwab.streamer.state import Batch, ServiceState
 from infrastructure.schwab.streamer.subscriptions import Change, Subscriptions
@@ -133,6 +133,7 @@ class SchwabStreamer:
         self._next_id = 0
         self._awaited: dict[str, asyncio.Future[Reply]] = {}
         self._fatal: BaseException | None = None
+        self._making_up: asyncio.Task[None] | None = None
         self._stop_asked = asyncio.Event()
 
     # --- what a reader asks --------------------------------------------------------------------
@@ -433,6 +434,7 @@ class SchwabStreamer:
         except ValueError as error:
             self.counts.bad_frames += 1
             _log.warning("a frame of the stream could not be read and was left out: %s", error)
+            self._make_up_for_frame(received_ns)
             return
         for data in frame.data:
             self._on_data(data, received_ns)
@@ -440,6 +442,21 @@ class SchwabStreamer:
             self._on_reply(reply)
         if frame.notify:
             self.counts.heartbeats += 1
+
+    def _make_up_for_frame(self, now_ns: int) -> None:
+        """Ask for full frames again: what an unreadable one changed is never sent a second time."""
+        for subscription in self.subscriptions:
+            self._continuity[subscription.service].frame_lost(now_ns)
+        if self._signed_in and (self._making_up is None or self._making_up.done()):
+            self._making_up = asyncio.create_task(self._ask_anew())
+
+    async def _ask_anew(self) -> None:
+        for change in self.subscriptions.replay():
+            if SPECS[change.service].delivery is Delivery.CHANGE:
+                try:
+                    await self._exchange(change)
+                except (RequestRejected, RetryableError) as error:
+                    _log.warning("%s", error)
 
     def _on_data(self, data: Data, received_ns: int) -> None:
         if data.service not in Service.__members__ or any("key" not in one for one in data.content):
