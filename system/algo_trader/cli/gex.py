@@ -10,7 +10,9 @@ import typer
 from system.algo_trader.cli.invocation import current
 
 if TYPE_CHECKING:
+    from system.algo_trader.options.chain import Chain
     from system.algo_trader.options.parity import RateCurve
+    from system.algo_trader.runtime import Runtime
 
 STRIKES_SHOWN = 12
 EXPIRIES_SHOWN = 10
@@ -18,9 +20,12 @@ EXPIRIES_SHOWN = 10
 
 def gex(
     context: typer.Context,
-    symbol: Annotated[str, typer.Argument(help="The underlying: SPX, SPY.")],
+    symbol: Annotated[str, typer.Argument(help="The underlying: SPY, $SPX.")],
     cboe: Annotated[
-        Path | None, typer.Option("--cboe", help="A quote table downloaded from cboe.com as CSV.")
+        Path | None,
+        typer.Option(
+            "--cboe", help="A quote table downloaded from cboe.com as CSV, instead of Schwab."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
     plot: Annotated[
@@ -51,36 +56,31 @@ def gex(
     ] = "computed",
 ) -> None:
     """Show gamma exposure by strike and expiry, the flip, the walls and the terms of a chain."""
-    from infrastructure.clock import SystemClock, rfc3339
+    from infrastructure.clock import SystemClock
     from infrastructure.errors import UsageError
-    from system.algo_trader.feeds.cboe import read_cboe
     from system.algo_trader.options.exposure import sign_convention
     from system.algo_trader.options.gex import gex_report
 
-    if cboe is None:
-        raise UsageError(
-            "gex needs a chain", next_step="Give a quote table of cboe.com with --cboe FILE."
-        )
     if weight not in ("open_interest", "volume"):
         raise UsageError(f"--weight {weight!r}", next_step="Expected open_interest or volume.")
     if greeks not in ("computed", "vendor"):
         raise UsageError(f"--greeks {greeks!r}", next_step="Expected computed or vendor.")
-    table = read_cboe(cboe, symbol)
+    curve, convention = curve_of(rates), sign_convention(signs)
+    if cboe is not None:
+        chain, facts = from_cboe(cboe, symbol)
+    else:
+        with current(context).runtime() as runtime:
+            chain, facts = from_schwab(runtime, symbol)
     report = gex_report(
-        table.chain,
+        chain,
         now_ns=SystemClock().now_ns(),
-        curve=curve_of(rates),
+        curve=curve,
         dividend_yield=dividend_yield,
-        convention=sign_convention(signs),
+        convention=convention,
         weighting="volume" if weight == "volume" else "open_interest",
         prefer="vendor" if greeks == "vendor" else "computed",
     )
-    document = {
-        "name": table.name,
-        "source": "cboe",
-        "downloaded": rfc3339(table.downloaded_ns),
-        **report.as_dict(),
-    }
+    document = {**facts, **report.as_dict()}
     if plot is not None:
         _write_page(plot, document)
     if as_json or current(context).as_json:
@@ -91,6 +91,60 @@ def gex(
     show(document)
     if plot is not None:
         typer.echo(f"page      {plot}")
+
+
+def from_cboe(path: Path, symbol: str) -> tuple[Chain, dict[str, Any]]:
+    """Return the chain of a quote table and what the report says of its origin.
+
+    Raises:
+        StackError: As `read_cboe`.
+    """
+    from infrastructure.clock import rfc3339
+    from system.algo_trader.feeds.cboe import read_cboe
+
+    table = read_cboe(path, symbol)
+    return table.chain, {
+        "name": table.name,
+        "source": "cboe",
+        "downloaded": rfc3339(table.downloaded_ns),
+    }
+
+
+def from_schwab(runtime: Runtime, symbol: str) -> tuple[Chain, dict[str, Any]]:
+    """Return the chain that Schwab or its simulator lists and what the report says of its origin.
+
+    Raises:
+        NoDataError: If the symbol has no options.
+        StackError: As the client's requests, and if the symbol cannot be one.
+    """
+    from infrastructure.clock import rfc3339
+    from infrastructure.errors import NoDataError
+    from infrastructure.schwab.symbols import checked_symbol
+    from system.algo_trader.feeds.schwab_chain import (
+        PATH,
+        chain_query,
+        no_options,
+        parse_schwab_chain,
+    )
+    from system.algo_trader.market.source import Source
+
+    wanted = checked_symbol(symbol)
+    client = runtime.handler.client()
+    try:
+        answer = client.request_json(PATH, chain_query(wanted))
+    except NoDataError as error:
+        raise no_options(wanted) from error
+    read = parse_schwab_chain(answer, wanted)
+    simulated = runtime.realm.is_simulated
+    return read.chain, {
+        "name": "Simulator, replay of the past" if simulated else "Schwab",
+        "source": str(Source.SCHWAB_SIM if simulated else Source.SCHWAB),
+        "is_synthetic": simulated,
+        "downloaded": rfc3339(runtime.clock.now_ns()),
+        "is_delayed": read.is_delayed,
+        "is_truncated": read.is_truncated,
+        "contracts_left_out": read.left_out,
+    }
 
 
 def curve_of(text: str) -> RateCurve:

@@ -97,7 +97,6 @@ def test_without_open_interest_the_answer_is_null_with_reasons(
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["SPX"], 2, "gex needs a chain"),
         (["SPY", "--cboe", "{table}"], 2, "options on SPX, not on SPY"),
         (["SPX", "--cboe", "{table}.gone"], 2, "there is no file"),
         (["SPX", "--cboe", "{table}", "--signs", "x"], 2, "is no sign convention"),
