@@ -54,6 +54,9 @@ def gex(
     greeks: Annotated[
         str, typer.Option("--greeks", help="Whose gamma first: computed or vendor.")
     ] = "computed",
+    watched: Annotated[
+        bool, typer.Option("--watch", help="Refresh every 20 seconds until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Show gamma exposure by strike and expiry, the flip, the walls and the terms of a chain."""
     from infrastructure.clock import SystemClock
@@ -66,24 +69,45 @@ def gex(
     if greeks not in ("computed", "vendor"):
         raise UsageError(f"--greeks {greeks!r}", next_step="Expected computed or vendor.")
     curve, convention = curve_of(rates), sign_convention(signs)
+    if watched and cboe is not None:
+        raise UsageError("--watch does not go with --cboe", next_step="A file does not change.")
+    machine = as_json or current(context).as_json
+
+    def document_of(chain: Chain, facts: dict[str, Any]) -> dict[str, Any]:
+        report = gex_report(
+            chain,
+            now_ns=SystemClock().now_ns(),
+            curve=curve,
+            dividend_yield=dividend_yield,
+            convention=convention,
+            weighting="volume" if weight == "volume" else "open_interest",
+            prefer="vendor" if greeks == "vendor" else "computed",
+        )
+        return {**facts, **report.as_dict()}
+
     if cboe is not None:
-        chain, facts = from_cboe(cboe, symbol)
-    else:
-        with current(context).runtime() as runtime:
+        _present(document_of(*from_cboe(cboe, symbol)), machine, plot)
+        return
+    with current(context).runtime() as runtime:
+        if not watched:
+            _present(document_of(*from_schwab(runtime, symbol)), machine, plot)
+            return
+        from system.algo_trader.cli.gex_watch import keep, watch
+        from system.algo_trader.terminal import print_error
+
+        def refresh() -> None:
             chain, facts = from_schwab(runtime, symbol)
-    report = gex_report(
-        chain,
-        now_ns=SystemClock().now_ns(),
-        curve=curve,
-        dividend_yield=dividend_yield,
-        convention=convention,
-        weighting="volume" if weight == "volume" else "open_interest",
-        prefer="vendor" if greeks == "vendor" else "computed",
-    )
-    document = {**facts, **report.as_dict()}
+            document = document_of(chain, facts)
+            keep(runtime.redis, chain, document)
+            _present(document, machine, plot)
+
+        watch(refresh, lambda error: print_error(error, as_json=machine), runtime.clock)
+
+
+def _present(document: dict[str, Any], machine: bool, plot: Path | None) -> None:
     if plot is not None:
         _write_page(plot, document)
-    if as_json or current(context).as_json:
+    if machine:
         from system.algo_trader import terminal
 
         terminal.print_json(document)

@@ -1,5 +1,6 @@
 """Judge `gex` without a file: the chain comes from the simulator over the wire."""
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,3 +54,15 @@ def test_a_symbol_without_options_is_one_sentence_and_exit_code_4(
     assert "Schwab lists no options on ZZZZ" in result.err
     assert "Traceback" not in result.err
     assert result.out == ""
+
+
+def test_a_watch_shows_the_report_and_ends_cleanly_at_ctrl_c(command_line: CommandLine) -> None:
+    process = command_line.start("gex", "AAPL", "--watch")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "Next expiries" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 0, error
+    assert "Traceback" not in error

@@ -98,6 +98,7 @@ def test_without_open_interest_the_answer_is_null_with_reasons(
     ("arguments", "code", "sentence"),
     [
         (["SPY", "--cboe", "{table}"], 2, "options on SPX, not on SPY"),
+        (["SPX", "--cboe", "{table}", "--watch"], 2, "--watch does not go with --cboe"),
         (["SPX", "--cboe", "{table}.gone"], 2, "there is no file"),
         (["SPX", "--cboe", "{table}", "--signs", "x"], 2, "is no sign convention"),
         (["SPX", "--cboe", "{table}", "--weight", "x"], 2, "Expected open_interest or volume"),

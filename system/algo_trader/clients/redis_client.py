@@ -15,6 +15,10 @@ ACCESS_TOKEN: Final = "schwab_access_token"
 REFRESH_TOKEN: Final = "schwab_refresh_token"
 WATCHLIST: Final = "watchlist"
 LAST_RUN: Final = "last_run"
+GEX: Final = "gex"
+GEX_TTL_S: Final = 30.0
+OPTIONS: Final = "options"
+OPTIONS_TTL_S: Final = 60.0
 DEFAULT_WATCHLIST: Final = ("AAPL", "MSFT", "GOOG")
 
 _SYMBOL = re.compile(r"[A-Z0-9$/][A-Z0-9$/.^_ -]{0,31}")
@@ -141,10 +145,37 @@ class AlgoTraderRedisClient(BaseRedisClient):
         Raises:
             CorruptStore: If what is stored is no JSON object.
         """
-        facts = self.get_json(LAST_RUN)
-        if facts is not None and not isinstance(facts, dict):
-            raise CorruptStore(f"the Redis value of {LAST_RUN!r} is no JSON object")
-        return facts
+        return self._object(LAST_RUN)
+
+    def save_gex(self, symbol: str, report: Mapping[str, Any]) -> None:
+        """Keep a gamma exposure report as JSON for 30 seconds."""
+        self.set_json(f"{GEX}:{_symbol(symbol)}", dict(report), ttl=GEX_TTL_S)
+
+    def load_gex(self, symbol: str) -> dict[str, Any] | None:
+        """Return the report of a symbol, None when there is no fresh one.
+
+        Raises:
+            CorruptStore: If what is stored is no JSON object.
+        """
+        return self._object(f"{GEX}:{_symbol(symbol)}")
+
+    def save_options(self, symbol: str, expiry: str, quotes: Mapping[str, Any]) -> None:
+        """Keep the quotes of one expiry, `YYYY-MM-DD`, as JSON for 60 seconds."""
+        self.set_json(f"{OPTIONS}:{_symbol(symbol)}:{expiry}", dict(quotes), ttl=OPTIONS_TTL_S)
+
+    def load_options(self, symbol: str, expiry: str) -> dict[str, Any] | None:
+        """Return the quotes of one expiry, None when there are no fresh ones.
+
+        Raises:
+            CorruptStore: If what is stored is no JSON object.
+        """
+        return self._object(f"{OPTIONS}:{_symbol(symbol)}:{expiry}")
+
+    def _object(self, name: str) -> dict[str, Any] | None:
+        value = self.get_json(name)
+        if value is not None and not isinstance(value, dict):
+            raise CorruptStore(f"the Redis value of {name!r} is no JSON object")
+        return value
 
     def _edit_watchlist(self, script: str, symbols: Iterable[str]) -> int:
         wanted = [_symbol(symbol) for symbol in symbols]

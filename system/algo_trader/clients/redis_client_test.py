@@ -131,6 +131,22 @@ def test_the_last_run_is_kept(client: AlgoTraderRedisClient) -> None:
         client.load_last_run()
 
 
+def test_reports_and_quotes_of_options_have_known_names_and_short_lives(
+    client: AlgoTraderRedisClient, raw: fakeredis.FakeRedis
+) -> None:
+    assert client.load_gex("$SPX") is None
+    assert client.load_options("$SPX", "2024-10-18") is None
+    client.save_gex("$spx", {"spot": 4000.0})
+    client.save_options("$SPX", "2024-10-18", {"bid": [1.0, None]})
+    assert client.load_gex("$SPX") == {"spot": 4000.0}
+    assert client.load_options("$SPX", "2024-10-18") == {"bid": [1.0, None]}
+    assert 0 < raw.pttl("algo_trader:gex:$SPX") <= 30_000
+    assert 30_000 < raw.pttl("algo_trader:options:$SPX:2024-10-18") <= 60_000
+    client.set_json("gex:$SPX", [1])
+    with pytest.raises(CorruptStore, match="no JSON object"):
+        client.load_gex("$SPX")
+
+
 def test_redis_being_down_is_raised(server: fakeredis.FakeServer) -> None:
     client = client_of(server, Realm.live(Path("/home")))
     server.connected = False

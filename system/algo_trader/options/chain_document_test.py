@@ -1,0 +1,30 @@
+"""Judge a chain's documents: dates of New York, null for what is missing."""
+
+import json
+
+from infrastructure.clock import parse_rfc3339
+from system.algo_trader.options.chain import Chain
+from system.algo_trader.options.chain_document import expiry_documents
+
+
+def test_settlements_of_one_date_share_a_document_and_missing_is_null() -> None:
+    opening = parse_rfc3339("2022-06-17T13:30:00Z")
+    closing = parse_rfc3339("2022-06-17T20:00:00Z")
+    later = parse_rfc3339("2022-06-21T20:00:00Z")
+    chain = Chain.of(
+        "SPX",
+        4000.0,
+        parse_rfc3339("2022-06-13T20:00:00Z"),
+        [later, closing, opening],
+        [4000.0, 4100.0, 3900.0],
+        [True, False, True],
+        bid=[1.0, -999.0, 3.0],
+    )
+    documents = expiry_documents(chain)
+    assert list(documents) == ["2022-06-17", "2022-06-21"]
+    first = documents["2022-06-17"]
+    assert first["settles"] == ["2022-06-17T13:30:00Z", "2022-06-17T20:00:00Z"]
+    assert (first["strike"], first["right"]) == ([3900.0, 4100.0], ["C", "P"])
+    assert first["bid"] == [3.0, None]
+    assert documents["2022-06-21"]["bid"] == [1.0]
+    json.dumps(documents, allow_nan=False)
