@@ -144,13 +144,7 @@ def exposures_of(
     chain = surface.chain
     held = chain.open_interest if weighting == "open_interest" else chain.volume
     contracts = held * np.where(chain.is_call, convention.call, convention.put)
-    scale = contracts * chain.multiplier * chain.spot
-    amounts: dict[Measure, Floats] = {
-        "gex": scale * surface.gamma * chain.spot * 0.01,
-        "dex": scale * surface.delta * 0.01,
-        "vanna": scale * surface.greeks.vanna * 0.01,
-        "charm": scale * surface.greeks.charm / 365.0,
-    }
+    amounts = amounts_of(surface, contracts)
     used = (contracts != 0) & np.isfinite(amounts["gex"])
     strikes, strike_index = np.unique(chain.strike, return_inverse=True)
     return Exposures(
@@ -170,6 +164,23 @@ def exposures_of(
             for m in MEASURES
         },
     )
+
+
+def amounts_of(surface: Surface, contracts: Floats) -> dict[Measure, Floats]:
+    """Return each contract's exposures by the formulas of `exposures_of`, NaN without Greeks.
+
+    Args:
+        surface: Greeks of the chain.
+        contracts: Signed contracts [n].
+    """
+    chain = surface.chain
+    scale = contracts * chain.multiplier * chain.spot
+    return {
+        "gex": scale * surface.gamma * chain.spot * 0.01,
+        "dex": scale * surface.delta * 0.01,
+        "vanna": scale * surface.greeks.vanna * 0.01,
+        "charm": scale * surface.greeks.charm / 365.0,
+    }
 
 
 def buckets_of(exposures: Exposures, chain: Chain) -> dict[str, dict[Measure, float]]:
