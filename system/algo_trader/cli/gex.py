@@ -57,6 +57,9 @@ def gex(
     watched: Annotated[
         bool, typer.Option("--watch", help="Refresh every 20 seconds until Ctrl-C.")
     ] = False,
+    stored: Annotated[
+        bool, typer.Option("--store", help="Write InfluxDB's tables and the history of IV.")
+    ] = False,
 ) -> None:
     """Show gamma exposure by strike and expiry, the flip, the walls and the terms of a chain."""
     from infrastructure.clock import SystemClock
@@ -73,7 +76,9 @@ def gex(
         raise UsageError("--watch does not go with --cboe", next_step="A file does not change.")
     machine = as_json or current(context).as_json
 
-    def document_of(chain: Chain, facts: dict[str, Any]) -> dict[str, Any]:
+    def document_of(
+        chain: Chain, facts: dict[str, Any], runtime: Runtime | None = None
+    ) -> dict[str, Any]:
         report = gex_report(
             chain,
             now_ns=SystemClock().now_ns(),
@@ -83,21 +88,26 @@ def gex(
             weighting="volume" if weight == "volume" else "open_interest",
             prefer="vendor" if greeks == "vendor" else "computed",
         )
-        return {**facts, **report.as_dict()}
+        document = {**facts, **report.as_dict()}
+        if stored:
+            from system.algo_trader.cli.gex_store import store
+
+            document["stored"] = store(context, report, facts["source"], runtime)
+        return document
 
     if cboe is not None:
         _present(document_of(*from_cboe(cboe, symbol)), machine, plot)
         return
     with current(context).runtime() as runtime:
         if not watched:
-            _present(document_of(*from_schwab(runtime, symbol)), machine, plot)
+            _present(document_of(*from_schwab(runtime, symbol), runtime), machine, plot)
             return
         from system.algo_trader.cli.gex_watch import keep, watch
         from system.algo_trader.terminal import print_error
 
         def refresh() -> None:
             chain, facts = from_schwab(runtime, symbol)
-            document = document_of(chain, facts)
+            document = document_of(chain, facts, runtime)
             keep(runtime.redis, chain, document)
             _present(document, machine, plot)
 
@@ -115,6 +125,9 @@ def _present(document: dict[str, Any], machine: bool, plot: Path | None) -> None
     show(document)
     if plot is not None:
         typer.echo(f"page      {plot}")
+    if "stored" in document:
+        rows = ", ".join(f"{name} {n:,}" for name, n in document["stored"]["written"].items())
+        typer.echo(f"stored    {rows}")
 
 
 def from_cboe(path: Path, symbol: str) -> tuple[Chain, dict[str, Any]]:
