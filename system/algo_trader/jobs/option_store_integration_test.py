@@ -42,8 +42,10 @@ def client(tmp_path: Path) -> Iterator[AlgoTraderInfluxDBClient]:
         yield made
 
 
-def report(as_of_ns: int = NOW_NS) -> GexReport:
-    chain = replace(synthetic_chain(expiries=7, strikes=25, half_spread=0.05), as_of_ns=as_of_ns)
+def report(as_of_ns: int = NOW_NS, *, expiries: int = 7) -> GexReport:
+    chain = replace(
+        synthetic_chain(expiries=expiries, strikes=25, half_spread=0.05), as_of_ns=as_of_ns
+    )
     return gex_report(chain, now_ns=as_of_ns, curve=RateCurve.flat(RATE))
 
 
@@ -76,13 +78,17 @@ def test_a_reports_rows_are_read_back_to_the_bit(client: AlgoTraderInfluxDBClien
 
 def test_after_a_month_of_sessions_the_rank_is_stored(client: AlgoTraderInfluxDBClient) -> None:
     for day in range(40):
-        stored = store_report(client, report(NOW_NS + day * DAY_NS // 2), source="test")
+        stored = store_report(
+            client, report(NOW_NS + day * DAY_NS // 2, expiries=12), source="test"
+        )
     history = iv_history(client.realm.root, "SYN")
     # 20 days from Tuesday evening, 2023-11-14, hold Thanksgiving and weekends: fewer sessions.
     assert stored.standing.samples == len(history) - 1 < 20
     assert "at least 20 are needed" in str(stored.as_dict()["reason"])
     for day in range(40, 64):
-        stored = store_report(client, report(NOW_NS + day * DAY_NS // 2), source="test")
+        stored = store_report(
+            client, report(NOW_NS + day * DAY_NS // 2, expiries=12), source="test"
+        )
     history = iv_history(client.realm.root, "SYN")
     past = [each.volatility for each in history[:-1]]
     now = history[-1].volatility
