@@ -247,7 +247,7 @@ def test_the_admin_password_was_made_and_lets_provision_read_the_files_again(
     assert answer.status_code == 200
     done = stack.run("provision", "--json")
     assert done.returncode == 0, done.stderr
-    assert sorted(json.loads(done.stdout)) == ["algo-overview", "algo-symbol"]
+    assert sorted(json.loads(done.stdout)) == ["algo-gex", "algo-overview", "algo-symbol"]
 
 
 def test_the_containers_health_check_turns_healthy(stack: Stack, started: dict[str, str]) -> None:

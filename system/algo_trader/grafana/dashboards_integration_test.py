@@ -64,6 +64,23 @@ def lines_of(symbol: str) -> Iterator[str]:
         )
 
 
+def chain_lines(time: int) -> Iterator[str]:
+    """Yield two chains a week apart, of which the later has another wall and one more strike."""
+    for at, wall in ((time - 7 * 86_400_000_000_000, 4000), (time, 4100)):
+        every = (
+            f"spot=4050.5,gex=-1.5e9,flip=4020.25,call_wall={wall},put_wall=3900,atm_iv=0.21,"
+            "iv_rank=55,iv_percentile=60,put_call_ratio=1.2,is_synthetic=f"
+        )
+        yield f"option_metrics,underlying=SPX,expiry=all,source=cboe {every} {at}"
+        for day, volatility in (("2013-03-15", 0.22), ("2013-04-19", 0.2)):
+            one = f"gex=-7e8,max_pain=4000,atm_iv={volatility},expected_move=99,is_synthetic=f"
+            yield f"option_metrics,underlying=SPX,expiry={day},source=cboe {one} {at}"
+        for strike in (900, 4000, wall):
+            tags = f"underlying=SPX,expiry=all,strike={strike},source=cboe"
+            held = f"gex={strike - 4050},call_gex={strike},put_gex=-4050,is_synthetic=f"
+            yield f"option_exposure,{tags} {held} {at}"
+
+
 def run_lines(time: int) -> Iterator[str]:
     whole = (
         'run_id="r1",fetched=600i,new=600i,unchanged=0i,revised=0i,rejected=1i,gaps=0i,splits=0i,'
@@ -104,7 +121,9 @@ def store(
         for database in ("algo_trader", "empty"):
             make_tables(server.url, database)
         last = real_bars("AAPL")[-1].time
-        text = "\n".join([*lines_of("AAPL"), *lines_of("MSFT"), *run_lines(last)])
+        text = "\n".join(
+            [*lines_of("AAPL"), *lines_of("MSFT"), *run_lines(last), *chain_lines(last)]
+        )
         requests.post(
             f"{server.url}/api/v3/write_lp",
             params={"db": "algo_trader", "precision": "nanosecond"},
@@ -193,6 +212,21 @@ def test_the_candles_are_the_real_rows_of_the_last_year(store: str, window: Quer
     assert columns["sma_20"][:19] == [None] * 19
     assert columns["sma_20"][19] == pytest.approx(sum(closes[:20]) / 20)
     assert columns["sma_50"][-1] == pytest.approx(sum(closes[-50:]) / 50)
+
+
+def test_gamma_by_strike_is_that_of_the_newest_chain_by_rising_strike(
+    store: str, window: QueryWindow
+) -> None:
+    model = DASHBOARDS["algo-gex"]
+    values = choices(store, model, window)
+    assert (values["symbol"], values["source"]) == ("SPX", "cboe")
+    bars, terms = (panel for panel in model["panels"] if panel["type"] == "barchart")
+    frame = ask(store, "algo_trader", bars["targets"][0], values, window)
+    assert frame is not None
+    assert frame["data"]["values"] == [["900", "4000", "4100"], [900, 4000, 4100], [-4050] * 3]
+    frame = ask(store, "algo_trader", terms["targets"][0], values, window)
+    assert frame is not None
+    assert frame["data"]["values"] == [["2013-03-15", "2013-04-19"], [0.22, 0.2]]
 
 
 def test_simulated_bars_are_called_simulated(store: str, window: QueryWindow) -> None:

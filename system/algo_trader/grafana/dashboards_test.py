@@ -78,7 +78,7 @@ def test_the_candles_have_volume_and_come_from_the_variables() -> None:
         assert f"{name} = ${{{name}:sqlstring}}" in sql
 
 
-@pytest.mark.parametrize("uid", ["algo-symbol", "algo-overview"])
+@pytest.mark.parametrize("uid", ["algo-gex", "algo-symbol", "algo-overview"])
 def test_simulated_data_are_called_so_with_their_market_date(uid: str) -> None:
     said = [
         panel
