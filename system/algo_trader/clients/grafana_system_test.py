@@ -190,11 +190,12 @@ def test_every_panel_finds_rows_over_the_printed_range(
     }
     values = {name[4:]: value for name, value in query.items() if name.startswith("var-")}
     client = AlgoTraderGrafanaClient(f"http://127.0.0.1:{stack.port}")
-    # The metrics carry the time at which the run took place.
+    # The metrics carry the time at which the run took place; the run stores no option chain.
     ends = {"algo-symbol": int(query["to"]) * 1_000_000, "algo-overview": None}
     without = [
         f"{model['uid']}: {panel['title']}"
         for model in load_dashboards()
+        if model["uid"] in ends
         for panel in panels_of(model)
         for target in panel["targets"]
         if not client.query_rows(

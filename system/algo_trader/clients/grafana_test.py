@@ -80,7 +80,7 @@ def test_provision_of_a_named_grafana_says_what_it_did(
     assert grafana.main(["provision"], named) == 0
     assert capsys.readouterr().out.count("created") == 5
     assert grafana.main(["provision"], named) == 0
-    assert capsys.readouterr().out.count("unchanged") == 4
+    assert capsys.readouterr().out.count("unchanged") == 5
 
 
 @pytest.mark.parametrize("verb", ["stop", "restart", "logs"])
