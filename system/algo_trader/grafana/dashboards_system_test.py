@@ -18,6 +18,7 @@ from system.algo_trader.grafana.dashboards import load_dashboards
 SCHEMA = "@grafana/schema@13.2.3"
 TYPESCRIPT = "typescript@5.9"
 PANEL_TYPES = {
+    "barchart": "BarChartPanelCfg",
     "candlestick": "CandlestickPanelCfg",
     "stat": "StatPanelCfg",
     "table": "TablePanelCfg",
@@ -90,7 +91,7 @@ def test_every_dashboard_fits_the_published_types(folder: Path) -> None:
 
 def test_the_types_find_what_does_not_fit(folder: Path) -> None:
     models = copy.deepcopy(load_dashboards())
-    candles = next(p for p in panels_of(models[1]) if p["type"] == "candlestick")
+    candles = next(p for m in models for p in panels_of(m) if p["type"] == "candlestick")
     candles["options"]["mode"] = "candles and volume"
     models[0]["panels"][0]["heigth"] = 4
     models[0]["graphTooltip"] = "shared"
