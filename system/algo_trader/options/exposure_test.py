@@ -185,7 +185,9 @@ def test_any_bells_are_summed_like_the_reference(
     columns = np.array(drawn, dtype=float).reshape(-1, 3).T.copy()
     bells = Bells(*columns)
     levels = levels_around(6000, count=count)
-    gross = 1e-6 + np.max(net_gamma(bells._replace(height=np.abs(bells.height)), levels))
+    # Measured by the bells' own peaks: between them a narrow bell is a tiny tail of itself.
+    everywhere = np.concatenate([levels, np.exp(bells.centre)])
+    gross = 1e-6 + np.max(net_gamma(bells._replace(height=np.abs(bells.height)), everywhere))
     difference = np.abs(net_gamma(bells, levels) - fast_net_gamma(bells, levels))
     assert np.max(difference) <= 1e-11 * gross
 
