@@ -121,7 +121,9 @@ class Spool:
             self._bytes -= _HEAD.size + length
             if not any(other == path for other, _, _ in self._waiting.values()):
                 if path == self._file:
-                    self._file = None
+                    # An empty segment's name keeps the numbers rising after a restart.
+                    self._file = self._folder / f"{self._last + 1:020d}.spool"
+                    self._file.touch(mode=0o600)
                 path.unlink(missing_ok=True)
                 self._on_step("removed")
             self._room.notify_all()
@@ -182,10 +184,11 @@ class Spool:
             size = _HEAD.size + len(block.lines)
             self._bytes += size
             place += size
-        if place == 0:
-            path.unlink()
-        elif is_last:
+        self._last = max(self._last, int(path.stem) - 1)
+        if is_last:
             self._file = path
+        elif place == 0:
+            path.unlink()
 
 
 def _block_at(content: bytes, place: int) -> Block | None:

@@ -25,7 +25,18 @@ def test_blocks_come_in_order_and_survive_a_restart(tmp_path: Path) -> None:
     for number in (1, 2, 3, 4):
         again.delivered(number)
     assert len(again) == 0
-    assert list(tmp_path.glob("*.spool")) == []
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.spool")) == 0
+
+
+def test_numbers_never_repeat_though_the_spool_empties_and_restarts(tmp_path: Path) -> None:
+    numbers = []
+    for _ in range(4):
+        spool = Spool(tmp_path, LIMIT)
+        numbers += [spool.put(b"a 1\n"), spool.put(b"b 2\n")]
+        for block in spool.oldest(10):
+            spool.delivered(block.number)
+        spool.close()
+    assert numbers == list(range(1, 9))
 
 
 @pytest.mark.parametrize("cut", [1, 10, 20, 23])
