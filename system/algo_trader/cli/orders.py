@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from system.algo_trader.cli.invocation import current
-from system.algo_trader.cli.portfolio import JSON, show_rows
+from system.algo_trader.cli.portfolio import JSON, show_rows, source_of
 
 if TYPE_CHECKING:
     from infrastructure.schwab.orders.order import Order
+    from system.algo_trader.runtime import Runtime
 
 app = typer.Typer(help="List, preview, place and cancel orders.", no_args_is_help=True)
 
@@ -37,6 +39,7 @@ def list_orders(context: typer.Context, account: ACCOUNT = None, as_json: JSON =
         client = runtime.handler.client()
         named = None if account is None else client.account_hash(account)
         found = client.orders(named)
+        source = source_of(runtime)
     rows = [
         (
             order.order_id,
@@ -51,7 +54,7 @@ def list_orders(context: typer.Context, account: ACCOUNT = None, as_json: JSON =
         for legs in (order.order_leg_collection,)
     ]
     columns = ("order", "status", "type", "legs", "quantity", "price", "entered")
-    show_rows(context, as_json, "Orders", columns, rows, numeric="rlllrrl")
+    show_rows(context, as_json, "Orders", columns, rows, source=source, numeric="rlllrrl")
 
 
 @app.command()
@@ -69,14 +72,18 @@ def preview(
     order = _order(instruction, quantity, symbol, limit, stop)
     with current(context).runtime() as runtime:
         client = runtime.handler.client()
-        result = client.preview_order(client.account_hash(account), order).order_validation_result
+        found = client.preview_order(client.account_hash(account), order)
+        source = source_of(runtime)
+    result = found.order_validation_result
     kinds = ("rejects", "reviews", "alerts", "warns", "accepts")
     rows = [
         (kind, entry.activity_message or entry.message)
         for kind in kinds
         for entry in getattr(result, kind, ())
     ]
-    show_rows(context, as_json, "Preview", ("kind", "message"), rows)
+    balance = (found.order_strategy or {}).get("orderBalance") or {}
+    rows += [(_words(name), str(value)) for name, value in balance.items() if value is not None]
+    show_rows(context, as_json, "Preview", ("kind", "message"), rows, source=source)
 
 
 @app.command()
@@ -96,7 +103,8 @@ def place(
     with current(context).runtime() as runtime:
         client = runtime.handler.client()
         order_id = client.place_order(client.account_hash(account), order)
-    show_rows(context, as_json, "Placed", ("order",), [(order_id,)])
+        source = _passing(source_of(runtime), runtime)
+    show_rows(context, as_json, "Placed", ("order",), [(order_id,)], source=source)
 
 
 @app.command()
@@ -111,7 +119,8 @@ def cancel(
     with current(context).runtime() as runtime:
         client = runtime.handler.client()
         client.cancel_order(client.account_hash(account), order_id)
-    show_rows(context, as_json, "Cancelled", ("order",), [(order_id,)])
+        source = source_of(runtime)
+    show_rows(context, as_json, "Cancelled", ("order",), [(order_id,)], source=source)
 
 
 @app.command("cancel-all")
@@ -129,9 +138,21 @@ def cancel_all(context: typer.Context, account: ACCOUNT = None, as_json: JSON = 
             done = client.cancel_all_orders(account_hash)
             rows += [(order_id, "cancelled", None) for order_id in done.cancelled]
             rows += [(order_id, "not cancelled", why) for order_id, why in done.failed]
-    show_rows(context, as_json, "Cancelled", ("order", "result", "reason"), rows)
+        source = source_of(runtime)
+    columns = ("order", "result", "reason")
+    show_rows(context, as_json, "Cancelled", columns, rows, source=source)
     if any(row[1] != "cancelled" for row in rows):
         raise typer.Exit(3)
+
+
+def _words(name: str) -> str:
+    """Return a wire name in words: `orderValue` as `order value`."""
+    return re.sub(r"(?=[A-Z])", " ", name).lower()
+
+
+def _passing(source: str, runtime: Runtime) -> str:
+    """Add that the accounts of a simulated run end with it."""
+    return f"{source}; it forgets the order now" if runtime.realm.is_simulated else source
 
 
 def _order(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from system.algo_trader.cli.invocation import current
+
+if TYPE_CHECKING:
+    from system.algo_trader.runtime import Runtime
 
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -19,15 +22,26 @@ def show_rows(
     columns: Sequence[str],
     rows: Sequence[Sequence[Any]],
     *,
+    source: str,
     numeric: str = "",
 ) -> None:
-    """Print rows as a table for people, or as a list of JSON objects."""
+    """Print rows as a table for people, or as a list of JSON objects; both say their source."""
     from system.algo_trader import terminal
 
     if as_json or current(context).as_json:
-        terminal.print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        made = [{**dict(zip(columns, row, strict=True)), "source": source} for row in rows]
+        terminal.print_json(made)
         return
-    terminal.print_table(terminal.table(title, columns, rows, numeric=numeric))
+    terminal.print_table(terminal.table(f"{title} ({source})", columns, rows, numeric=numeric))
+
+
+def source_of(runtime: Runtime) -> str:
+    """Return where a run's answers come from, for titles: Schwab, or the replay's date."""
+    if not runtime.realm.is_simulated:
+        return "Schwab"
+    from infrastructure.clock import rfc3339
+
+    return f"simulator, replay of {rfc3339(runtime.market_now_ns())[:10]}"
 
 
 def quote(
@@ -41,7 +55,7 @@ def quote(
     with current(context).runtime() as runtime:
         found = runtime.handler.client().quotes(symbols)
         when = rfc3339(runtime.market_now_ns())
-        where = "simulator, replay of the past" if runtime.realm.is_simulated else "Schwab"
+        source = source_of(runtime)
     rows: list[tuple[Any, ...]] = []
     for symbol in found:
         block = found[symbol].quote
@@ -49,7 +63,7 @@ def quote(
         rows.append((symbol, *(getattr(block, name, None) for name in named)))
     rows += [(symbol, *[None] * 5) for symbol in found.invalid_symbols]
     columns = ("symbol", "last", "bid", "ask", "change", "volume")
-    show_rows(context, as_json, f"Quotes ({where}, {when})", columns, rows, numeric="lrrrrr")
+    show_rows(context, as_json, f"Quotes at {when}", columns, rows, source=source, numeric="lrrrrr")
 
 
 def chain(
@@ -61,14 +75,14 @@ def chain(
     """Show the option chain of an underlying."""
     with current(context).runtime() as runtime:
         found = runtime.handler.client().option_chain(symbol, strike_count=strikes)
-        where = "simulator" if runtime.realm.is_simulated else "Schwab"
+        source = source_of(runtime)
     columns = ("symbol", "strike", "bid", "ask", "iv %", "delta", "open interest")
     rows = [
         (c.symbol, c.strike_price, c.bid, c.ask, c.volatility, c.delta, c.open_interest)
         for c in (*found.calls, *found.puts)
     ]
-    title = f"{found.symbol} options ({where}), underlying {found.underlying_price}"
-    show_rows(context, as_json, title, columns, rows, numeric="lrrrrrr")
+    title = f"{found.symbol} options, underlying {found.underlying_price}"
+    show_rows(context, as_json, title, columns, rows, source=source, numeric="lrrrrrr")
 
 
 def accounts(context: typer.Context, as_json: JSON = False) -> None:
@@ -77,7 +91,7 @@ def accounts(context: typer.Context, as_json: JSON = False) -> None:
 
     with current(context).runtime() as runtime:
         found = runtime.handler.client().accounts()
-        where = "simulator" if runtime.realm.is_simulated else "Schwab"
+        source = source_of(runtime)
     rows = []
     for account in found:
         held = account.current_balances
@@ -85,7 +99,7 @@ def accounts(context: typer.Context, as_json: JSON = False) -> None:
         amounts = [getattr(held, name, None) for name in named]
         rows.append((masked(account.account_number), account.type, *map(_text, amounts)))
     columns = ("account", "type", "value", "cash", "buying power")
-    show_rows(context, as_json, f"Accounts ({where})", columns, rows, numeric="llrrr")
+    show_rows(context, as_json, "Accounts", columns, rows, source=source, numeric="llrrr")
 
 
 def positions(context: typer.Context, as_json: JSON = False) -> None:
@@ -94,7 +108,7 @@ def positions(context: typer.Context, as_json: JSON = False) -> None:
 
     with current(context).runtime() as runtime:
         found = runtime.handler.client().accounts(positions=True)
-        where = "simulator" if runtime.realm.is_simulated else "Schwab"
+        source = source_of(runtime)
     rows = [
         (
             masked(account.account_number),
@@ -107,7 +121,7 @@ def positions(context: typer.Context, as_json: JSON = False) -> None:
         for held in account.positions
     ]
     columns = ("account", "symbol", "quantity", "average price", "market value")
-    show_rows(context, as_json, f"Positions ({where})", columns, rows, numeric="llrrr")
+    show_rows(context, as_json, "Positions", columns, rows, source=source, numeric="llrrr")
 
 
 def _text(value: Any) -> str | None:

@@ -1,0 +1,85 @@
+"""The commands of accounts and orders, run as a person runs them, against the local Schwab."""
+
+from pathlib import Path
+
+import pytest
+
+from system.algo_trader.testing.command_line import CommandLine
+
+ACCOUNT = ["--account", "001"]
+ORDER = ["BUY", "10", "AAPL", "--limit", "440", *ACCOUNT]
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    return CommandLine(tmp_path_factory.mktemp("home"))
+
+
+@pytest.mark.parametrize(
+    ("words", "columns"),
+    [
+        (["quote", "AAPL", "MSFT"], {"symbol", "last", "bid", "ask", "change", "volume"}),
+        (["chain", "AAPL", "--strikes", "2"], {"symbol", "strike", "iv %", "delta"}),
+        (["accounts"], {"account", "type", "value", "cash", "buying power"}),
+        (["orders", "preview", *ORDER], {"kind", "message"}),
+        (["orders", "place", *ORDER], {"order"}),
+    ],
+)
+def test_each_command_says_in_both_forms_that_it_is_simulated(
+    line: CommandLine, words: list[str], columns: set[str]
+) -> None:
+    shown = line.run(*words)
+    assert (shown.code, shown.err) == (0, "")
+    assert "simulator, replay of 2013-03-01" in shown.out
+    rows = line.run(*words, "--json").json()
+    assert rows
+    for row in rows:
+        assert columns <= row.keys()
+        assert row["source"].startswith("simulator, replay of 2013-03-01")
+
+
+@pytest.mark.parametrize("words", [["positions"], ["orders", "list"], ["orders", "cancel-all"]])
+def test_nothing_to_show_is_an_empty_table(line: CommandLine, words: list[str]) -> None:
+    assert line.run(*words, "--json").json() == []
+    assert "simulator" in line.run(*words).out
+
+
+def test_of_an_account_number_the_last_three_digits_are_shown(line: CommandLine) -> None:
+    run = line.run("accounts")
+    assert "...001" in run.out
+    assert "10000001" not in run.out + run.err
+
+
+def test_a_preview_shows_what_the_order_is_worth(line: CommandLine) -> None:
+    rows = {
+        row["kind"]: row["message"]
+        for row in line.run("orders", "preview", *ORDER, "--json").json()
+    }
+    assert float(rows["order value"]) == 10 * 440
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["orders", "place", "BUY", "10", "AAPL", "--limit", "440"], 2, "account"),
+        (["orders", "place", "HOLD", "10", "AAPL", *ACCOUNT], 2, "HOLD"),
+        (["orders", "place", "BUY", "10", "AAPL", "--limit", "dear", *ACCOUNT], 2, "dear"),
+        (["orders", "cancel", "999", *ACCOUNT], 4, "Order not found"),
+        (["orders", "list", "--account", "777"], 2, "777"),
+    ],
+)
+def test_wrong_input_is_one_sentence(
+    line: CommandLine, words: list[str], code: int, said: str
+) -> None:
+    run = line.run(*words)
+    assert run.code == code, run.err
+    [sentence] = run.err.splitlines()
+    assert said in sentence
+
+
+def test_a_live_order_needs_a_sign_in_first(tmp_path: Path) -> None:
+    keys = {"SCHWAB_API_KEY": "a" * 32, "SCHWAB_SECRET": "b" * 16}
+    line = CommandLine(tmp_path, {**keys, "SCHWAB_BASE_URL": "http://127.0.0.1:9"})
+    run = line.run("orders", "place", *ORDER)
+    assert run.code == 2
+    assert "auth login" in run.err
