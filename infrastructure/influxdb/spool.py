@@ -124,13 +124,14 @@ class Spool:
                     # An empty segment's name keeps the numbers rising after a restart.
                     self._file = self._folder / f"{self._last + 1:020d}.spool"
                     self._file.touch(mode=0o600)
+                    self._sync_folder()
                 path.unlink(missing_ok=True)
                 self._on_step("removed")
             self._room.notify_all()
 
     def _segment(self, number: int) -> Path:
         path = self._file
-        if path is None or path.stat().st_size >= SEGMENT_BYTES:
+        if path is None or (path.exists() and path.stat().st_size >= SEGMENT_BYTES):
             path = self._folder / f"{number:020d}.spool"
             self._file = path
         return path
@@ -152,13 +153,16 @@ class Spool:
         finally:
             os.close(number)
         if is_new:
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            self._sync_folder()
         self._on_step("synced")
         return offset
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def _read(self, number: int) -> bytes:
         path, offset, length = self._waiting[number]

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
+import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +40,25 @@ def test_numbers_never_repeat_though_the_spool_empties_and_restarts(tmp_path: Pa
             spool.delivered(block.number)
         spool.close()
     assert numbers == list(range(1, 9))
+
+
+def test_a_disk_that_was_full_at_the_first_block_is_used_once_it_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path, LIMIT)
+    real = os.open
+
+    def full(path: Any, flags: int, *rest: Any) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, flags, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", full)
+        with pytest.raises(DiskFull):
+            spool.put(b"a 1\n")
+    assert spool.put(b"b 2\n") == 1
+    assert [block.lines for block in spool.oldest(9)] == [b"b 2\n"]
 
 
 @pytest.mark.parametrize("cut", [1, 10, 20, 23])
