@@ -93,6 +93,10 @@ class ServiceState:
         record = self._records.get(key)
         return None if record is None else named(self.spec, record)
 
+    def records(self) -> dict[str, Update]:
+        """Return every key's whole record by field numbers."""
+        return {key: record.copy() for key, record in self._records.items()}
+
     def forget(self, keys: tuple[str, ...] | None = None) -> None:
         """Drop the records of these keys, of all when None."""
         if keys is None:

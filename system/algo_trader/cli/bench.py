@@ -39,6 +39,14 @@ def storage(context: typer.Context, as_json: JSON = False) -> None:
     show("storage", rows, as_json=as_json or current(context).as_json)
 
 
+@app.command()
+def stream(context: typer.Context, as_json: JSON = False) -> None:
+    """Measure how the stream's client receives, decodes and merges."""
+    from system.algo_trader.benchmarks.stream import run
+
+    show("stream", run(), as_json=as_json or current(context).as_json)
+
+
 def show(name: str, rows: Sequence[BenchRow], *, as_json: bool) -> None:
     """Print the lines of a benchmark for people or machines."""
     from system.algo_trader import terminal
