@@ -15,8 +15,10 @@ from infrastructure.clients.schwab_client import SchwabClient
 from infrastructure.clock import SystemClock
 from infrastructure.config import Secret
 from infrastructure.errors import OperatorError, ProviderUnavailable
+from infrastructure.schwab.account_activity import Activity, parse_activity
 from infrastructure.schwab.accounts import UserPreference
 from infrastructure.schwab.oauth.client import OAuthClient
+from infrastructure.schwab.orders.templates import equity_market
 from infrastructure.schwab.streamer.continuity import GapReason
 from infrastructure.schwab.streamer.details import streamer_info
 from infrastructure.schwab.streamer.events import Connected
@@ -216,6 +218,27 @@ async def test_what_an_unreadable_frame_changed_is_asked_for_again(house: House)
     await house.until(lambda: house.is_current(Service.LEVELONE_EQUITIES, "AAPL"))
     assert house.stream.counts.bad_frames == 1
     assert len(house.seen(Connected)) == 1
+
+
+@played
+async def test_an_order_of_the_account_is_told_and_decoded(house: House) -> None:
+    await house.stream.subscribe(Service.ACCT_ACTIVITY, ["Account Activity"])
+    await house.until(lambda: bool(house.batches(Service.ACCT_ACTIVITY)))
+    account = house.client.account_numbers()[0].hash_value
+    order = equity_market("BUY", "AAPL", 3)
+    placed = await asyncio.to_thread(house.client.place_order, account, order)
+
+    def told() -> list[Activity]:
+        items = [u for one in house.batches(Service.ACCT_ACTIVITY) for u in one.updates]
+        return [parse_activity(u["1"], u["2"], u["3"]) for u in items]
+
+    await house.until(lambda: any(one.fill is not None for one in told()))
+    kinds = [one.message_type for one in told()]
+    assert kinds[:3] == ["SUBSCRIBED", "OrderCreated", "OrderAccepted"]
+    assert {one.order_id for one in told()[1:]} == {placed}
+    fills = [one.fill for one in told() if one.fill is not None]
+    assert all(fill.price > 100 and fill.time_ns for fill in fills)
+    assert fills[-1].cumulative == sum(fill.quantity for fill in fills)
 
 
 @played
