@@ -1,4 +1,9 @@
-"""Judge Lee-Ready by tclf, trade by trade, and implied volatility by vollib, run elsewhere."""
+"""Judge Lee-Ready by tclf, trade by trade, and implied volatility by vollib, run elsewhere.
+
+Both need numpy 1.26, which has no wheel past CPython 3.12, while Bazel's interpreter is newer. So
+this is no target of the integration config: `.ci/run` runs it with pytest, and so can anybody whose
+Python is 3.11 or 3.12.
+"""
 
 import math
 import subprocess
