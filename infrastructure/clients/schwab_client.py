@@ -64,6 +64,7 @@ class SchwabClient(MarketData, OptionData, Trading):
         oauth: The application's sign-in, for the methods that sign in and refresh.
         limits: What may be traded at a real broker once armed; nothing when None.
         budget: How long each request waits for its turn; this client's own when None.
+        order_count: Counts orders among processes, as `Arming` takes it.
 
     Raises:
         ConfigError: If the base URL is no http(s) URL.
@@ -82,6 +83,7 @@ class SchwabClient(MarketData, OptionData, Trading):
         oauth: OAuthClient | None = None,
         limits: TradingLimits | None = None,
         budget: Budget | None = None,
+        order_count: Callable[[int], bool] | None = None,
     ) -> None:
         self._owns_session = session is None
         self._session = session if session is not None else new_session(base_url)
@@ -96,7 +98,7 @@ class SchwabClient(MarketData, OptionData, Trading):
             jitter=jitter,
             budget=budget,
         )
-        arming = Arming(limits if limits is not None else TradingLimits(), told)
+        arming = Arming(limits if limits is not None else TradingLimits(), told, order_count)
         Trading.__init__(self, requester, told.now_ns, arming)
         self._oauth = oauth
 

@@ -1,6 +1,8 @@
-"""The budget of Schwab requests that all processes share through Redis."""
+"""What all processes share through Redis: the budget of requests, and the count of orders."""
 
 from __future__ import annotations
+
+import uuid
 
 from infrastructure.clock import Clock
 from infrastructure.errors import StackError
@@ -22,7 +24,39 @@ redis.call('HSET', KEYS[1], 'at', string.format('%.6f', at))
 redis.call('EXPIRE', KEYS[1], 120)
 return string.format('%.6f', math.max(0, -tokens / per_s))
 """
+ORDERS_KEY = "schwab_orders_sent"
+_ADMIT = """
+local now = redis.call('TIME')
+local at = now[1] * 1000000 + now[2]
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', at - 60000000)
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
+redis.call('ZADD', KEYS[1], at, ARGV[2])
+redis.call('EXPIRE', KEYS[1], 120)
+return 1
+"""
 _log = get_logger(__name__)
+
+
+class SharedOrderCount:
+    """Count the orders that all processes sent in the last 60 seconds of Redis' clock.
+
+    Args:
+        redis: Where they are counted, in its namespace.
+    """
+
+    def __init__(self, redis: RedisSession) -> None:
+        self._redis = redis
+
+    def __call__(self, most: int) -> bool:
+        """Count one more order unless so many were sent; return whether it was counted.
+
+        Raises:
+            StackError: If Redis does not answer: then nobody knows, and nothing may be sent.
+        """
+        with self._redis.asking("count of orders") as server:
+            script = server.register_script(_ADMIT)
+            order = uuid.uuid4().hex
+            return bool(script([self._redis.key(ORDERS_KEY)], [most, order]))
 
 
 class SharedBudget:

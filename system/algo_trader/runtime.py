@@ -172,7 +172,7 @@ class Runtime:
     @cached_property
     def handler(self) -> SchwabHandler:
         """The keeper of the sign-in; in a simulated run it signs in by itself."""
-        from infrastructure.clients.schwab_client_budget import SharedBudget
+        from infrastructure.clients.schwab_client_budget import SharedBudget, SharedOrderCount
         from system.algo_trader.schwab_handler import SchwabHandler
 
         simulator = self.simulator
@@ -186,6 +186,7 @@ class Runtime:
                 announce=self._announce,
                 clock=self.clock,
                 budget=SharedBudget(self.redis, self.clock),
+                order_count=SharedOrderCount(self.redis),
             )
         else:
             handler = SchwabHandler(

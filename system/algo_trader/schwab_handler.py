@@ -74,6 +74,7 @@ class SchwabHandler:
             output are a terminal when None.
         listen_timeout_s: How long `sign_in(listen=True)` waits for the browser, seconds.
         budget: How long each request waits for its turn; the client's own when None.
+        order_count: Counts live orders among processes; this process counts alone when None.
 
     Raises:
         ConfigError: If the credentials are missing or cannot work.
@@ -97,6 +98,7 @@ class SchwabHandler:
         interactive: bool | None = None,
         listen_timeout_s: float = LISTEN_TIMEOUT_S,
         budget: Budget | None = None,
+        order_count: Callable[[int], bool] | None = None,
     ) -> None:
         self.realm = realm
         self._clock: Clock = clock if clock is not None else SystemClock()
@@ -118,6 +120,7 @@ class SchwabHandler:
         self._store = store if store is not None else token_store(settings, realm)
         self._limits = trading_limits(settings)
         self._budget = budget
+        self._order_count = order_count
         self._cache = TokenCache(redis, self._store.key_ring)
         self._taken_over = None if realm.is_simulated else settings.schwab_refresh_token
         self._announce = announce if announce is not None else show_on_terminal
@@ -171,6 +174,7 @@ class SchwabHandler:
                 oauth=self._oauth,
                 limits=self._limits,
                 budget=self._budget,
+                order_count=self._order_count,
             )
         return self._client
 

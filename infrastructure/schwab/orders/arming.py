@@ -20,7 +20,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from infrastructure.clock import Clock
-from infrastructure.errors import TradingNotArmed
+from infrastructure.errors import StackError, TradingNotArmed
 from infrastructure.schwab.oauth.application import is_loopback
 
 FLAG: Final = "--arm-live"
@@ -70,10 +70,15 @@ class Arming:
     Args:
         limits: What the settings allow.
         clock: Counts the minute.
+        shared: Counts an order among all processes of the machine and says whether it is still
+            within so many a minute; this process counts alone when None.
     """
 
-    def __init__(self, limits: TradingLimits, clock: Clock) -> None:
+    def __init__(
+        self, limits: TradingLimits, clock: Clock, shared: Callable[[int], bool] | None = None
+    ) -> None:
         self._limits = limits
+        self._shared = shared
         self._clock = clock
         self._sent_ns: deque[int] = deque()
         self._lock = threading.Lock()
@@ -134,7 +139,18 @@ class Arming:
                 self._sent_ns.popleft()
             if len(self._sent_ns) >= most:
                 raise _refused(f"trading.max_orders_per_minute is {most}, and so many were sent")
+            if self._shared is not None and not self._asked(self._shared, most):
+                raise _refused(
+                    f"trading.max_orders_per_minute is {most}, and all processes together sent "
+                    "so many"
+                )
             self._sent_ns.append(now)
+
+    def _asked(self, shared: Callable[[int], bool], most: int) -> bool:
+        try:
+            return shared(most)
+        except StackError as error:
+            raise _refused(f"the orders of all processes cannot be counted ({error})") from error
 
 
 def permit_cancel_all(url: str) -> OrderPermit:
