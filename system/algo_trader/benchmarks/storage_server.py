@@ -278,7 +278,7 @@ def _memory_and_queries(folder: Path, blocks: list[bytes], candles: pa.Table) ->
         text = sum(map(len, blocks)) / count
         for name, ours, budget in (
             (f"memory a row, {count:,} rows written and queried", settled, BYTES_PER_ROW),
-            (f"memory a row at the last of {count:,} acknowledgements", peak, None),
+            (f"memory a row at the last of {count:,} acknowledgements", peak, BYTES_PER_ROW),
         ):
             peer = "a line's length"
             rows.append(BenchRow(name, "bytes", ours, "at most", budget, peer, text))

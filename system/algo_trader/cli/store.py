@@ -136,11 +136,14 @@ def status(context: typer.Context, as_json: JSON = False) -> None:
 def quota(
     context: typer.Context,
     size: Annotated[str, typer.Argument(help="Such as 20GB, or none.")],
+    as_json: JSON = False,
 ) -> None:
     """Bound the archive's size; a warning comes at nine tenths."""
     from system.algo_trader.storage.quota import parse_size, set_quota
 
-    set_quota(stored_realm(context).archive, None if size == "none" else parse_size(size))
+    most = None if size == "none" else parse_size(size)
+    set_quota(stored_realm(context).archive, most)
+    _show(context, as_json, {"quota_bytes": most})
 
 
 @app.command()
@@ -173,35 +176,35 @@ def retention(
 def backup(
     context: typer.Context,
     target: Annotated[str, typer.Argument(help="A folder, or a URL such as s3://bucket/path.")],
+    as_json: JSON = False,
 ) -> None:
     """Copy what is new of the archive to a folder or object storage."""
-    from system.algo_trader import terminal
     from system.algo_trader.storage.archive import Archive
     from system.algo_trader.storage.backup import backup as run
 
-    terminal.print_json(run(Archive(stored_realm(context).archive), target).as_dict())
+    _show(context, as_json, run(Archive(stored_realm(context).archive), target).as_dict())
 
 
 @app.command()
 def restore(
     context: typer.Context,
     source: Annotated[str, typer.Argument(help="A folder or URL that `store backup` wrote to.")],
+    as_json: JSON = False,
 ) -> None:
     """Bring a copied archive back, into an empty place."""
-    from system.algo_trader import terminal
     from system.algo_trader.storage.backup import restore as run
 
-    terminal.print_json(run(source, stored_realm(context).archive).as_dict())
+    _show(context, as_json, run(source, stored_realm(context).archive).as_dict())
 
 
 @app.command()
 def rebuild(
     context: typer.Context,
     what: Annotated[str, typer.Argument(help="influx.")] = "influx",
+    as_json: JSON = False,
 ) -> None:
     """Remove InfluxDB's candles and project the archive's winners anew."""
     from infrastructure.errors import UsageError
-    from system.algo_trader import terminal
     from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
     from system.algo_trader.services import Services
     from system.algo_trader.storage.archive import Archive
@@ -219,4 +222,15 @@ def rebuild(
             with archive.projecting():
                 client.reset_candles()
             done = project(archive, client)
-    terminal.print_json({"database": realm.database, "written": done.written})
+    _show(context, as_json, {"database": realm.database, "written": done.written})
+
+
+def _show(context: typer.Context, as_json: bool, facts: dict[str, Any]) -> None:
+    """Print what a verb did: names and values for people, or JSON."""
+    from system.algo_trader import terminal
+
+    if as_json or current(context).as_json:
+        terminal.print_json(facts)
+        return
+    shown = {name.replace("_", " "): value for name, value in facts.items()}
+    terminal.console().print(terminal.pairs(shown))

@@ -1,0 +1,73 @@
+"""The verbs of the store and the archive, run as a person runs them."""
+
+from pathlib import Path
+
+import pytest
+
+from system.algo_trader.testing.command_line import CommandLine
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    made = CommandLine(tmp_path_factory.mktemp("home"))
+    assert made.run("--symbols", "IBM").code == 0
+    return made
+
+
+def test_a_backup_restored_elsewhere_holds_the_same(line: CommandLine, tmp_path: Path) -> None:
+    target = str(tmp_path / "copy")
+    first = line.run("store", "backup", target, "--json").json()
+    assert first["copied"] == first["parts"] > 0
+    assert line.run("store", "backup", target, "--json").json()["copied"] == 0
+    (tmp_path / "other").mkdir()
+    other = CommandLine(tmp_path / "other")
+    assert other.run("store", "restore", target).code == 0
+    stored, restored = (each.run("store", "status", "--json").json() for each in (line, other))
+    assert restored["datasets"] == stored["datasets"]
+    assert other.run("archive", "verify").code == 0
+
+
+def test_influxdb_is_rebuilt_from_what_the_archive_holds(line: CommandLine) -> None:
+    held = line.run("archive", "query", "SELECT count(*) AS n FROM bars_1d").json()
+    assert held[0]["n"] > 200
+    rebuilt = line.run("store", "rebuild", "--json").json()
+    assert rebuilt["database"] == "algo_trader_sim"
+    rows = sum(each["rows"] for each in line.run("store", "status", "--json").json()["datasets"])
+    assert rebuilt["written"] == rows
+
+
+def test_a_flipped_bit_is_found_and_named(tmp_path: Path) -> None:
+    line = CommandLine(tmp_path)
+    assert line.run("--symbols", "IBM").code == 0
+    part = next((tmp_path / "sim" / "archive").rglob("part-*.parquet"))
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    run = line.run("archive", "verify")
+    assert run.code == 3
+    assert part.name in run.out + run.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["store", "quota", "much"], 2, "much"),
+        (["store", "rebuild", "grafana"], 2, "grafana"),
+        (["store", "restore", "/nowhere/at/all"], 2, "already"),
+        (["store", "import", "nothing.csv"], 2, "nothing.csv"),
+        (["archive", "query", "SELECT nonsense"], 2, "nonsense"),
+    ],
+)
+def test_wrong_input_is_one_sentence(
+    line: CommandLine, words: list[str], code: int, said: str
+) -> None:
+    run = line.run(*words)
+    assert run.code == code, run.err
+    assert said in run.err
+    assert "Traceback" not in run.err
+
+
+def test_a_quota_is_set_shown_and_taken_away(line: CommandLine) -> None:
+    assert "20000000000" in line.run("store", "quota", "20GB").out
+    assert line.run("store", "status", "--json").json()["quota_bytes"] == 20_000_000_000
+    assert line.run("store", "quota", "none", "--json").json() == {"quota_bytes": None}
