@@ -160,6 +160,57 @@ def test_a_token_that_ends_within_two_minutes_is_refreshed_and_stored(
     assert schwab.call_count == 1
 
 
+@pytest.mark.parametrize(("lives_s", "refreshed"), [(1501, False), (1499, True), (0, True)])
+def test_refreshing_ahead_leaves_a_token_alone_that_lives_long_enough(
+    schwab: requests_mock.Mocker, make: Any, settings: AppSettings, lives_s: int, refreshed: bool
+) -> None:
+    stored(settings, token_set(lives_s=lives_s))
+    schwab.post(TOKEN_URL, json=answer(2))
+    handler = make()
+    assert handler.refresh_ahead(1500) is refreshed
+    assert handler.refresh_ahead(1500) is False
+    assert schwab.call_count == int(refreshed)
+    number = 2 if refreshed else 1
+    assert make().access_token().reveal() == f"I0.access-token-{number}@"
+
+
+def test_refreshing_ahead_without_a_sign_in_asks_nobody(make: Any, terminal: Terminal) -> None:
+    with pytest.raises(SignInRequired):
+        make(interactive=True).refresh_ahead(1500)
+    assert terminal.shown == []
+
+
+def test_a_rotated_key_encrypts_anew_and_running_processes_go_on(
+    schwab: requests_mock.Mocker, make: Any, settings: AppSettings
+) -> None:
+    stored(settings, token_set())
+    path = token_store(settings, Realm.live(settings.home)).path
+    before = json.loads(path.read_text())
+    running = make()
+    running.access_token()
+    identifier = make().rotate_key()
+    after = json.loads(path.read_text())
+    assert after["key_id"] == identifier != before["key_id"]
+    assert after["ciphertext"] != before["ciphertext"]
+    assert running.access_token().reveal() == "I0.access-token-1@"
+    assert make().access_token().reveal() == "I0.access-token-1@"
+    assert schwab.call_count == 0
+
+
+def test_rotating_a_copy_in_redis_lets_another_machine_read_it_with_the_new_key(
+    make: Any, settings: AppSettings
+) -> None:
+    redis = RedisInMemory()
+    stored(settings, token_set())
+    make(redis=redis).rotate_key()
+    ring = token_store(settings, Realm.live(settings.home)).key_ring
+    copy = redis.load_refresh_token()
+    assert copy is not None
+    opened = ring.decrypt(copy)
+    assert opened is not None
+    assert b"refresh-token-1@" in opened
+
+
 def test_an_expired_access_token_is_refreshed_once_across_threads(
     schwab: requests_mock.Mocker, make: Any, settings: AppSettings
 ) -> None:
