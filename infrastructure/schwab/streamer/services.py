@@ -184,16 +184,3 @@ def _spec(service: Service) -> ServiceSpec:
 
 SPECS: Final[dict[Service, ServiceSpec]] = {service: _spec(service) for service in Service}
 """The description of every service."""
-
-NOT_SERVED: Final[frozenset[str]] = frozenset(
-    {
-        "TIMESALE_EQUITY",
-        "CHART_OPTIONS",
-        "FOREX_BOOK",
-        "FUTURES_BOOK",
-        "FUTURES_OPTIONS_BOOK",
-        "QUOTE",
-        "OPTION",
-    }
-)
-"""Services that older papers name and that answer with code 11 today."""
