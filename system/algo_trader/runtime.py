@@ -160,7 +160,20 @@ class Runtime:
             self.services.influxdb_token(),
             clock=self.clock,
         )
-        return self._stack.enter_context(client)
+        self._stack.enter_context(client)
+        self._send_what_waits(client)
+        return client
+
+    def _send_what_waits(self, client: AlgoTraderInfluxDBClient) -> None:
+        """Send what earlier commands left in the spool, and note it."""
+        waiting = client.waiting().points
+        if waiting:
+            client.ensure_tables()
+            left = client.deliver_waiting().points
+            sent = max(0, waiting - left)
+            self.services.notices.append(
+                f"{sent:,} of {waiting:,} points that waited in the spool are in InfluxDB now"
+            )
 
     @cached_property
     def archive(self) -> Archive:

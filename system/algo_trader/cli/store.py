@@ -95,9 +95,10 @@ def import_(
 
 @app.command()
 def status(context: typer.Context, as_json: JSON = False) -> None:
-    """Show datasets, spans, gaps and sizes."""
+    """Show datasets, spans, gaps and sizes, and send what waits for InfluxDB if it runs."""
     from infrastructure.clock import rfc3339
     from system.algo_trader import terminal
+    from system.algo_trader.jobs.spool_delivery import deliver
     from system.algo_trader.storage.archive import Archive
     from system.algo_trader.storage.quota import quota_of
 
@@ -119,9 +120,11 @@ def status(context: typer.Context, as_json: JSON = False) -> None:
         }
         for span in archive.spans()
     ]
+    spool = deliver(current(context).settings(), realm)
     if as_json or current(context).as_json:
         document = {"realm": realm.name, "root": str(realm.archive), "datasets": rows}
-        terminal.print_json({**document, "quota_bytes": quota_of(realm.archive)})
+        quota_bytes = quota_of(realm.archive)
+        terminal.print_json({**document, "quota_bytes": quota_bytes, "spool": spool.as_dict()})
         return
     shown = terminal.table(
         f"{realm.name}: {realm.archive}",
@@ -130,6 +133,7 @@ def status(context: typer.Context, as_json: JSON = False) -> None:
         numeric="llrrllr" if rows else "l",
     )
     terminal.print_table(shown)
+    terminal.console().print(f"spool: {spool.sentence}")
 
 
 @app.command()
