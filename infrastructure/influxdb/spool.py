@@ -74,6 +74,7 @@ class Spool:
         folder: The spool's folder; one process at a time.
         limit_bytes: The most that it may hold.
         on_step: Called with `written`, `synced`, `delivered` and `removed`.
+        count: Tells how many points a block has.
 
     Raises:
         StoreLocked: If another process has it open.
@@ -82,11 +83,17 @@ class Spool:
     """
 
     def __init__(
-        self, folder: Path, limit_bytes: int, *, on_step: Callable[[str], None] = no_step
+        self,
+        folder: Path,
+        limit_bytes: int,
+        *,
+        on_step: Callable[[str], None] = no_step,
+        count: Callable[[bytes], int] = count_lines,
     ) -> None:
         self._folder = make_private_folder(folder)
         self._limit = limit_bytes
         self._on_step = on_step
+        self._count = count
         self._room = threading.Condition()
         self._lock = FileLock(folder / "lock")
         if not self._lock.try_lock():
@@ -138,13 +145,13 @@ class Spool:
             DiskFull: If there is no room in time, or none on the disk; nothing is kept then.
         """
         size = HEAD.size + len(lines)
-        points = count_lines(lines)
+        points = self._count(lines)
         with self._room:
             if not self._room.wait_for(lambda: self._bytes + size <= self._limit, wait_s):
                 raise DiskFull(
                     f"the spool {self._folder} is full: {self._bytes:,} of {self._limit:,} bytes "
-                    "wait for InfluxDB",
-                    next_step="Bring InfluxDB back; the spool empties by itself.",
+                    "wait for their server",
+                    next_step="Bring it back; the spool empties by itself.",
                 )
             number = self._last + 1
             path = self._segment(number)
@@ -205,18 +212,21 @@ class Spool:
             return
         self._on_step("delivered")
         del self._left[path]
+        try:
+            self._remove(path)
+        except OSError as error:
+            _log.info("%s stays, though all of it is delivered: %s", path, error)
+            return
+        self._on_step("removed")
+
+    def _remove(self, path: Path) -> None:
         if path == self._file:
             # An empty segment's name keeps the numbers rising after a restart.
             fresh = self._folder / f"{self._last + 1:020d}{SUFFIX}"
-            try:
-                fresh.touch(mode=0o600)
-                self._sync_folder()
-            except OSError as error:
-                _log.info("%s stays, though all of it is delivered: %s", path, error)
-                return
+            fresh.touch(mode=0o600)
+            self._sync_folder()
             self._file = fresh
         remove_segment(path)
-        self._on_step("removed")
 
     def _keep(self, number: int, place: _Place) -> None:
         self._waiting[number] = place
@@ -278,7 +288,7 @@ class Spool:
         for block, offset in segment.blocks:
             self._last = max(self._last, block.number)
             if block.number not in done:
-                points = count_lines(block.lines)
+                points = self._count(block.lines)
                 self._keep(block.number, _Place(path, offset, len(block.lines), points))
         self._last = max(self._last, int(path.stem) - 1)
         if is_last:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +16,15 @@ from infrastructure.supervision.files import told_in_a_sentence
 MOST_PROCESSES: Final = 64
 
 
-def open_slot(folder: Path, limit_bytes: int) -> Spool:
+def open_slot(
+    folder: Path, limit_bytes: int, *, count: Callable[[bytes], int] = count_lines
+) -> Spool:
     """Return the first spool that no living process holds, with what a dead one left in others.
 
     Args:
         folder: The folder of all spools.
         limit_bytes: The most that one process may keep waiting.
+        count: Tells how many points a block has.
 
     Raises:
         StoreLocked: If all are held.
@@ -33,7 +37,7 @@ def open_slot(folder: Path, limit_bytes: int) -> Spool:
         if own is not None and not _holds_blocks(place):
             continue
         try:
-            spool = Spool(place, limit_bytes)
+            spool = Spool(place, limit_bytes, count=count)
         except StoreLocked:
             continue
         if own is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from infrastructure.errors import RetryableError, StackError, WriteRejected
+from infrastructure.errors import BugError, RetryableError, StackError, WriteRejected
 from infrastructure.influxdb.line_quarantine import keep_refused
 from infrastructure.influxdb.spool import Block, Spool, Waiting
 from infrastructure.logging import get_logger
@@ -248,25 +248,13 @@ class SpoolWriter:
 
     def _send(self, batch: list[Block]) -> None:
         began = time.monotonic()
-        failure: StackError | None = None
-        refused: WriteRejected | None = None
         try:
-            hasty = batch[0].number in self._hasty
-            self._sink.write_lines(_joined(batch), no_sync=hasty, accept_partial=True)
-        except WriteRejected as error:
-            refused = error
+            failure = self._attempt(batch)
         except StackError as error:
             failure = error
-        except BaseException as error:  # A worker's error has to reach somebody.
-            failure = StackError(f"sending to InfluxDB failed: {error!r}")
+        except Exception as error:  # Whoever waits has to be told, whatever it is.
             _log.exception("sending to InfluxDB failed")
-        try:
-            if refused is not None:
-                failure = self._settle_refused(batch, refused)
-            elif failure is None:
-                self._arrived(batch)
-        except StackError as error:
-            failure = error
+            failure = BugError(f"sending to InfluxDB failed: {error!r}")
         with self._state:
             self._requests -= 1
             self._under_way.difference_update(block.number for block in batch)
@@ -275,6 +263,16 @@ class SpoolWriter:
             else:
                 self._failed(failure, began)
             self._state.notify_all()
+
+    def _attempt(self, batch: list[Block]) -> StackError | None:
+        """Send blocks, and forget those that are settled; return why they are not."""
+        hasty = batch[0].number in self._hasty
+        try:
+            self._sink.write_lines(_joined(batch), no_sync=hasty, accept_partial=True)
+        except WriteRejected as error:
+            return self._settle_refused(batch, error)
+        self._arrived(batch)
+        return None
 
     def _failed(self, error: StackError, began: float) -> None:
         level = _log.debug if isinstance(error, RetryableError) else _log.warning

@@ -106,6 +106,7 @@ def test_a_slow_request_holds_back_no_other(tmp_path: Path) -> None:
 
 def test_small_blocks_go_together_and_those_without_sync_apart(tmp_path: Path) -> None:
     spool, requests = Spool(tmp_path / "s", LIMIT), []
+    begun, released = threading.Event(), threading.Event()
 
     class Seen(Server):
         def write_lines(
@@ -116,16 +117,21 @@ def test_small_blocks_go_together_and_those_without_sync_apart(tmp_path: Path) -
             accept_partial: bool = True,
         ) -> object:
             requests.append((lines, no_sync))
+            begun.set()
+            assert released.wait(30)
             return None
 
-    failing = Server([ServiceUnavailable("down")] * 10**6)
-    writer = SpoolWriter(spool, failing, tmp_path / "q", first_wait_s=0.001)
+    writer = SpoolWriter(spool, Seen(), tmp_path / "q", in_flight=1, first_wait_s=0.001)
+    writer.write([b"m v=0 0\n"])
+    # The first is under way until all others are in the spool.
+    assert begun.wait(30)
     writer.write([b"m v=1 1\n", b"m v=2 2"])
     writer.write([b"m v=3 3\n", b"m v=4 4\n"], no_sync=True)
     writer.write([b"m v=5 5\n"])
-    writer._sink = Seen()
+    released.set()
     assert writer.run()
-    assert sorted(requests) == [
+    assert requests == [
+        (b"m v=0 0\n", False),
         (b"m v=1 1\nm v=2 2\n", False),
         (b"m v=3 3\nm v=4 4\n", True),
         (b"m v=5 5\n", False),
