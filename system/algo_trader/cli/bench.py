@@ -32,10 +32,10 @@ def analytics(context: typer.Context, as_json: JSON = False) -> None:
 
 @app.command()
 def storage(context: typer.Context, as_json: JSON = False) -> None:
-    """Measure how line protocol is written and read, and the embedded InfluxDB server."""
-    from system.algo_trader.benchmarks import storage, storage_server
+    """Measure line protocol, the embedded InfluxDB server, and ticks through Redis."""
+    from system.algo_trader.benchmarks import storage, storage_redis, storage_server
 
-    rows = [*storage.run(), *storage_server.run()]
+    rows = [*storage.run(), *storage_server.run(), *storage_redis.run()]
     show("storage", rows, as_json=as_json or current(context).as_json)
 
 
