@@ -14,6 +14,8 @@ import msgspec
 from infrastructure.errors import CorruptStore
 from infrastructure.logging import get_logger
 from infrastructure.supervision.files import told_in_a_sentence
+from system.algo_trader.storage.durable_file import sync_folder
+from system.algo_trader.storage.steps import Faults, no_faults
 
 _DIGEST_SIZE: Final = 16
 _log = get_logger("archive")
@@ -80,10 +82,12 @@ class Manifest:
 
     Args:
         path: The log's file.
+        faults: Called with the name of each step of adding a line.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, faults: Faults = no_faults) -> None:
         self.path = path
+        self._faults = faults
         self._commits: list[Commit] = []
         self._tail = _Tail(0, 0)
 
@@ -157,8 +161,10 @@ class Manifest:
                 # A line that a crash cut off lies behind the tail; it was never acknowledged.
                 os.ftruncate(number, self._tail.offset)
                 try:
-                    _write_at(number, self._tail.offset, _line(commit))
+                    self._write(number, _line(commit))
                     os.fsync(number)
+                    if commit.sequence == 1:
+                        sync_folder(self.path.parent)
                 except OSError:
                     os.ftruncate(number, self._tail.offset)
                     raise
@@ -166,6 +172,13 @@ class Manifest:
                 os.close(number)
         self._refresh()
         return commit
+
+    def _write(self, number: int, line: bytes) -> None:
+        middle = len(line) // 2
+        _write_at(number, self._tail.offset, line[:middle])
+        self._faults("line half written")
+        _write_at(number, self._tail.offset + middle, line[middle:])
+        self._faults("line written")
 
     def _refresh(self) -> None:
         try:
