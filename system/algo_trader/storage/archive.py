@@ -126,6 +126,17 @@ class Archive:
                 transaction.abandon()
                 raise
 
+    def tidy(self) -> int:
+        """Remove parts that no commit counts, whoever left them; return how many files went.
+
+        Raises:
+            StoreLocked: If another process has been writing for too long.
+            CorruptStore: If the log is damaged; nothing is removed then.
+        """
+        with self.still():
+            counting = [part.path for part in self._manifest.parts()]
+            return sweep.sweep(self.root, counting, self._faults)
+
     @contextmanager
     def still(self) -> Iterator[None]:
         """Keep writers away for the length of a block.

@@ -18,6 +18,7 @@ from system.algo_trader.storage.durable_file import sync_folder
 from system.algo_trader.storage.steps import Faults, no_faults
 
 _DIGEST_SIZE: Final = 16
+_RESTORE: Final = "Restore the archive from a backup: `algo-trader store restore`."
 _log = get_logger("archive")
 
 
@@ -183,29 +184,41 @@ class Manifest:
     def _refresh(self) -> None:
         try:
             with self.path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
                 file.seek(self._tail.offset)
                 fresh = file.read()
         except FileNotFoundError:
-            fresh = b""
+            size, fresh = 0, b""
         except OSError as error:
             raise CorruptStore(f"cannot read {self.path}: {error.strerror}") from error
+        if size < self._tail.offset:
+            raise CorruptStore(
+                f"{self.path} has lost commits that it had: {size} of {self._tail.offset} bytes",
+                next_step=_RESTORE,
+            )
         self._consume(fresh)
 
     def _consume(self, fresh: bytes) -> None:
-        for line in fresh.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                return
+        *lines, rest = fresh.split(b"\n")
+        for line in lines:
             commit = self._parse(line)
             self._commits.append(commit)
-            self._tail = _Tail(self._tail.offset + len(line), commit.sequence)
+            self._tail = _Tail(self._tail.offset + len(line) + 1, commit.sequence)
+        digest, _, body = rest[:-1].partition(b" ")
+        if body and digest == _digest(body):
+            # A crash cuts a line off; it does not put another byte in place of its end.
+            raise CorruptStore(
+                f"line {self._tail.sequence + 1} of {self.path} has a damaged end",
+                next_step=_RESTORE,
+            )
 
     def _parse(self, line: bytes) -> Commit:
-        digest, _, body = line[:-1].partition(b" ")
+        digest, _, body = line.partition(b" ")
         wanted = self._tail.sequence + 1
         if digest != _digest(body):
             raise CorruptStore(
                 f"line {wanted} of {self.path} does not match its checksum",
-                next_step="Restore the archive's folder from a backup.",
+                next_step=_RESTORE,
             )
         try:
             commit = msgspec.json.decode(body, type=Commit)
@@ -214,7 +227,7 @@ class Manifest:
         if commit.sequence != wanted:
             raise CorruptStore(
                 f"line {wanted} of {self.path} has the number {commit.sequence}",
-                next_step="Restore the archive's folder from a backup.",
+                next_step=_RESTORE,
             )
         return commit
 
