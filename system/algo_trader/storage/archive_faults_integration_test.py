@@ -39,7 +39,11 @@ def test_two_processes_write_in_turn_and_each_bar_is_stored_once(tmp_path: Path)
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
     for writer in writers:
-        writer.communicate("go\n", timeout=120)
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate(timeout=120)
         assert writer.returncode == 0
     archive = Archive(tmp_path, clock=SystemClock())
     stored = archive.revisions("AAPL", Timeframe.D1)
