@@ -151,27 +151,13 @@ def from_schwab(runtime: Runtime, symbol: str) -> tuple[Chain, dict[str, Any]]:
     """Return the chain that Schwab or its simulator lists and what the report says of its origin.
 
     Raises:
-        NoDataError: If the symbol has no options.
-        StackError: As the client's requests, and if the symbol cannot be one.
+        StackError: As `fetch_schwab_chain`.
     """
     from infrastructure.clock import rfc3339
-    from infrastructure.errors import NoDataError
-    from infrastructure.schwab.symbols import checked_symbol
-    from system.algo_trader.feeds.schwab_chain import (
-        PATH,
-        chain_query,
-        no_options,
-        parse_schwab_chain,
-    )
+    from system.algo_trader.feeds.schwab_chain import fetch_schwab_chain
     from system.algo_trader.market.source import Source
 
-    wanted = checked_symbol(symbol)
-    client = runtime.handler.client()
-    try:
-        answer = client.request_json(PATH, chain_query(wanted))
-    except NoDataError as error:
-        raise no_options(wanted) from error
-    read = parse_schwab_chain(answer, wanted)
+    read = fetch_schwab_chain(runtime.handler.client(), symbol)
     simulated = runtime.realm.is_simulated
     return read.chain, {
         "name": "Simulator, replay of the past" if simulated else "Schwab",
