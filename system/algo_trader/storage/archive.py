@@ -280,7 +280,7 @@ class Archive:
         """Return trades or quotes of a symbol by rising time, equal times in their order.
 
         Args:
-            dataset: One of `records.TAPE`.
+            dataset: One whose time is `ts_event`: trades, quotes, option_quotes.
             symbol: The instrument.
             start_ns: The first instant, nanoseconds UTC; None for the beginning.
             end_ns: The instant before which they happened; None for the end.

@@ -111,7 +111,7 @@ class Transaction:
         one nanosecond are two trades, and the same file twice is the same trades.
 
         Args:
-            dataset: One of `records.TAPE`.
+            dataset: One whose time is `ts_event`: trades, quotes, option_quotes.
             records: Rows of the dataset's schema, in the order in which they happened.
 
         Raises:
