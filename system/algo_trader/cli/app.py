@@ -16,6 +16,7 @@ from system.algo_trader.cli import (
     gex,
     health,
     levels,
+    options,
     orders,
     portfolio,
     services,
@@ -60,6 +61,7 @@ def build() -> typer.Typer:
     app.add_typer(candles.app, name="candles")
     app.add_typer(store.app, name="store")
     app.add_typer(watchlist.app, name="watchlist")
+    app.add_typer(options.app, name="options")
     app.add_typer(orders.app, name="orders")
     app.add_typer(services.app, name="services")
     app.add_typer(config.app, name="config")
