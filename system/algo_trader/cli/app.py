@@ -22,6 +22,7 @@ from system.algo_trader.cli import (
     services,
     sim,
     store,
+    tape,
     watchlist,
 )
 from system.algo_trader.cli.invocation import Invocation
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
     app.command("doctor")(health.doctor)
     app.command("levels")(levels.levels)
     app.command("gex")(gex.gex)
+    app.command("tape")(tape.tape)
     app.command("quote")(portfolio.quote)
     app.command("chain")(portfolio.chain)
     app.command("accounts")(portfolio.accounts)

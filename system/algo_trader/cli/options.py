@@ -52,11 +52,12 @@ def refresh(
     """
     from infrastructure.errors import UsageError
     from infrastructure.schwab.symbols import checked_symbol
+    from system.algo_trader.cli.durations import duration_ns
     from system.algo_trader.cli.options_keepers import job_of, tell_closed
     from system.algo_trader.jobs.report_terms import ReportTerms
 
-    every_s = seconds_of(every, "--every")
-    for_s = None if lasting is None else seconds_of(lasting, "--for")
+    every_s = duration_ns(every, "--every") / 1e9
+    for_s = None if lasting is None else duration_ns(lasting, "--for") / 1e9
     terms = ReportTerms(rates, dividend_yield, signs)
     wanted = list(dict.fromkeys(checked_symbol(symbol) for symbol in symbols or ()))
     invocation = current(context)
@@ -106,25 +107,6 @@ def status(
     ]  # fmt: skip
     headings = ("symbol", "refreshed", "interval s", "asked s", "quotes of", "trouble")
     terminal.print_table(terminal.table("Chains", headings, rows, numeric="llrrll"))
-
-
-def seconds_of(text: str, option: str) -> float:
-    """Read `30s`, `2m`, `6h`.
-
-    Raises:
-        UsageError: If it is none of these, or nothing.
-    """
-    import re
-
-    from infrastructure.errors import UsageError
-
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", text.strip())
-    seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
-    if seconds <= 0:
-        raise UsageError(
-            f"{option} {text!r} is no length of time", next_step="Write 30s, 2m or 6h."
-        )
-    return seconds
 
 
 def show_round(done: Round, machine: bool) -> None:

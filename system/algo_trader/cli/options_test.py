@@ -3,8 +3,7 @@ import json
 import pytest
 
 from infrastructure.clock import parse_rfc3339
-from infrastructure.errors import UsageError
-from system.algo_trader.cli.options import seconds_of, show_round
+from system.algo_trader.cli.options import show_round
 from system.algo_trader.cli.options_keepers import opens_in_s
 from system.algo_trader.jobs.option_refresh import Round
 from system.algo_trader.main import main
@@ -43,13 +42,6 @@ def test_machines_get_a_line_of_json_a_turn(capsys: pytest.CaptureFixture[str]) 
     assert (late["interval_s"], late["wanted_s"], late["gex"]) == (45.0, 30.0, -1.5e9)
     assert late["kept"] == {"redis": 3}
     assert (failed["gex"], failed["troubles"]) == (None, {"schwab": "no answer"})
-
-
-def test_lengths_of_time_are_read() -> None:
-    assert [seconds_of(text, "--every") for text in ("30s", "1.5m", "2h")] == [30, 90, 7200]
-    for text in ("30", "s", "-1s", "0s", "1d", ""):
-        with pytest.raises(UsageError, match="no length of time"):
-            seconds_of(text, "--every")
 
 
 @pytest.mark.parametrize(
