@@ -189,8 +189,11 @@ def from_cache(runtime: Runtime, symbol: str, terms: ReportTerms) -> dict[str, A
     """Return the report that was computed on these terms a moment ago, None without one.
 
     A cache that fails or holds something else is said and passed over.
+
+    Raises:
+        InputError: If the text cannot be a symbol.
     """
-    from infrastructure.errors import StackError
+    from infrastructure.errors import OperatorError, RetryableError
     from infrastructure.logging import get_logger
     from infrastructure.schwab.symbols import checked_symbol
     from system.algo_trader.jobs.option_cache import cached_report
@@ -198,7 +201,7 @@ def from_cache(runtime: Runtime, symbol: str, terms: ReportTerms) -> dict[str, A
     wanted = checked_symbol(symbol)
     try:
         found = cached_report(runtime.redis, wanted, terms, runtime.clock.now_ns())
-    except StackError as error:
+    except (OperatorError, RetryableError) as error:
         get_logger("gex").warning("the kept report is passed over: %s", error)
         return None
     return None if found is None else found.document

@@ -56,6 +56,24 @@ def test_a_symbol_without_options_is_one_sentence_and_exit_code_4(
     assert result.out == ""
 
 
+@pytest.mark.parametrize(
+    ("symbol", "code", "sentence"),
+    [
+        ("A!B", 2, "'A!B' cannot be a symbol"),
+        ("/ES", 2, "'/ES' is a future"),
+        ("", 2, "The symbol is empty"),
+        ("EUR/USD", 4, "Schwab lists no options on EUR/USD"),
+    ],
+)
+def test_what_has_no_chain_is_one_sentence(
+    command_line: CommandLine, symbol: str, code: int, sentence: str
+) -> None:
+    result = command_line.run("gex", symbol)
+    assert (result.code, result.out) == (code, "")
+    assert sentence in result.err
+    assert result.err.count("\n") == 1
+
+
 def test_a_watch_shows_the_report_and_ends_cleanly_at_ctrl_c(command_line: CommandLine) -> None:
     process = command_line.start("gex", "AAPL", "--watch")
     assert process.stdout is not None
