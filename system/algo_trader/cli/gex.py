@@ -105,8 +105,14 @@ def gex(
     if archived:
         from system.algo_trader.cli.gex_archive import from_archive, moment_of
 
-        chain, facts, now_ns = from_archive(context, symbol, moment_of(at))
-        _present({**facts, **terms.report(chain, now_ns).as_dict()}, machine, plot)
+        chain, facts, now_ns, realm = from_archive(context, symbol, moment_of(at))
+        report = terms.report(chain, now_ns)
+        document = {**facts, **report.as_dict()}
+        if stored:
+            from system.algo_trader.cli.gex_store import store
+
+            document["stored"] = store(context, report, facts["source"], chain, realm=realm)
+        _present(document, machine, plot)
         return
     with current(context).runtime() as runtime:
         if not watched:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import typer
 
     from system.algo_trader.options.chain import Chain
+    from system.algo_trader.realm import Realm
 
 
 class Archived(NamedTuple):
@@ -17,11 +18,13 @@ class Archived(NamedTuple):
         chain: The snapshot.
         facts: What the report says of its origin.
         now_ns: The moment to which ages count: the one that was asked for, else now.
+        realm: Whose archive it is.
     """
 
     chain: Chain
     facts: dict[str, Any]
     now_ns: int
+    realm: Realm
 
 
 def moment_of(text: str | None) -> int | None:
@@ -63,4 +66,5 @@ def from_archive(context: typer.Context, symbol: str, at_ns: int | None) -> Arch
         "is_synthetic": found.is_synthetic,
         "archived": True,
     }
-    return Archived(found.chain, facts, SystemClock().now_ns() if at_ns is None else at_ns)
+    now_ns = SystemClock().now_ns() if at_ns is None else at_ns
+    return Archived(found.chain, facts, now_ns, realm)

@@ -122,6 +122,9 @@ def test_a_stored_chain_gives_the_same_numbers_out_of_the_archive(
     assert {name: read[name] for name in told} == {name: stored[name] for name in told}
     assert read["archived"] is True
     assert read["age_s"] < 4 * 3600
+    again = command_line.run("gex", "GOOG", "--archive", "--store", "--json").json()["stored"]
+    assert (again["written"], again["archived"]) == (stored["stored"]["written"], 0)
+    assert not (command_line.home / "live").exists()
     early = command_line.run("gex", "GOOG", "--archive", "--at", "2013-03-01T00:00:00Z")
     assert early.code == 4
     assert "holds no chain of GOOG at or before 2013-03-01T00:00:00Z" in early.err

@@ -22,6 +22,7 @@ def store(
     source: str,
     chain: Chain,
     runtime: Runtime | None = None,
+    realm: Realm | None = None,
 ) -> dict[str, Any]:
     """Write a report and its chain into their realm and return what was stored.
 
@@ -33,7 +34,8 @@ def store(
         source: Where its quotes come from.
         chain: The whole snapshot, with what had expired.
         runtime: The run that asked for them, whose realm they belong to. Without it they come out
-            of a file, whose quotes are real unless --sim says otherwise.
+            of a file, whose quotes are real unless --sim says otherwise, or out of the archive.
+        realm: Whose archive they come out of; None for a file.
 
     Raises:
         StackError: If a service cannot be had, or refuses.
@@ -59,7 +61,8 @@ def store(
         return {**told, "archived": new}
     invocation = current(context)
     settings = invocation.settings()
-    realm = Realm.sim(settings.home) if invocation.sim else Realm.live(settings.home)
+    if realm is None:
+        realm = Realm.sim(settings.home) if invocation.sim else Realm.live(settings.home)
     new = archived(realm, Archive(realm.archive))
     with Services(settings, realm) as services:
         url, token = services.influxdb_url(), services.influxdb_token()

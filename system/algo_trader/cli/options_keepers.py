@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,14 @@ from system.algo_trader.jobs.option_refresh import Fetched, Keeper, OptionRefres
 
 if TYPE_CHECKING:
     from system.algo_trader.jobs.report_terms import ReportTerms
+    from system.algo_trader.options.gex import GexReport
     from system.algo_trader.runtime import Runtime
+
+MOST_MISSED = 10_000
+"""Snapshots that InfluxDB could not take and that are remembered; older ones are forgotten."""
+
+CAUGHT_UP_A_TURN = 5
+"""Of these so many are made good with each turn, so that the turns go on meanwhile."""
 
 STATE_TURNS = 5
 """The state outlives so many turns of a symbol, and at least as many minutes."""
@@ -31,12 +39,14 @@ def job_of(
         always: Whether to go on while the market is closed.
     """
     from infrastructure.clock import rfc3339
-    from system.algo_trader.jobs.option_archive import archive_chain
+    from infrastructure.errors import NoDataError, RetryableError
+    from system.algo_trader.jobs.option_archive import archive_chain, archived_chain
     from system.algo_trader.jobs.option_cache import keep_report
     from system.algo_trader.jobs.option_store import store_report
     from system.algo_trader.storage.hot_keys import OPTIONS_REFRESH
 
     has_tables = False
+    missed: deque[tuple[str, int]] = deque(maxlen=MOST_MISSED)
 
     def to_redis(made: Snapshot) -> int:
         keep_report(runtime.redis, made.chain, made.document, terms, runtime.clock.now_ns())
@@ -51,13 +61,35 @@ def job_of(
             request_id="options-refresh",
         )
 
-    def to_influxdb(made: Snapshot) -> int:
+    def projected(report: GexReport, source: str) -> int:
         nonlocal has_tables
         if not has_tables:
             runtime.influxdb.ensure_tables()
             has_tables = True
-        source = made.document["source"]
-        return sum(store_report(runtime.influxdb, made.report, source=source).written.values())
+        return sum(store_report(runtime.influxdb, report, source=source).written.values())
+
+    def to_influxdb(made: Snapshot) -> int:
+        try:
+            written = projected(made.report, made.document["source"])
+        except RetryableError:
+            missed.append((made.chain.underlying, made.chain.as_of_ns))
+            raise
+        for _ in range(min(len(missed), CAUGHT_UP_A_TURN)):
+            written += made_good(*missed.popleft())
+        return written
+
+    def made_good(symbol: str, as_of_ns: int) -> int:
+        # The archive needs no server and has what InfluxDB could not take, unless it failed too.
+        try:
+            found = archived_chain(runtime.archive, symbol, as_of_ns)
+        except NoDataError:
+            return 0
+        report = terms.report(found.chain, found.chain.as_of_ns)
+        try:
+            return projected(report, found.source)
+        except RetryableError:
+            missed.appendleft((symbol, as_of_ns))
+            raise
 
     job = OptionRefresh(
         symbols,

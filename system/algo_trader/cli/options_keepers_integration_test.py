@@ -147,6 +147,15 @@ def test_outages_are_said_once_each_and_the_rest_goes_on(runtime: Runtime, store
     assert fourth.troubles == {}
     assert set(fourth.recovered) == {"schwab", "redis", "influxdb"}
     assert set(fourth.kept) == {"redis", "archive", "influxdb"}
+    # What InfluxDB missed has been made good out of the archive: four snapshots, each once.
+    moments = {
+        row["moment"]
+        for row in runtime.influxdb.query_rows(
+            "SELECT DISTINCT \"time\" AS moment FROM option_metrics WHERE underlying = 'AAPL'"
+        )
+    }
+    stored = runtime.archive.records("option_quotes", "AAPL").column("ts_event").unique()
+    assert len(moments) == len(stored) == 4
 
 
 def test_requests_stay_within_their_part_of_the_budget(runtime: Runtime) -> None:
