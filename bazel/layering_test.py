@@ -36,7 +36,7 @@ SYSTEM_LAYERS = (
     ("schwab_handler", "services"),
     ("clients",),
     ("jobs", "research", "runtime", "trading"),
-    ("api", "benchmarks", "export", "health", "web"),
+    ("api", "benchmarks", "conformance", "export", "health", "web"),
     ("cli",),
     ("main",),
 )

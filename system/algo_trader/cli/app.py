@@ -19,6 +19,7 @@ from system.algo_trader.cli import (
     options,
     orders,
     portfolio,
+    schwab,
     services,
     sim,
     store,
@@ -65,6 +66,7 @@ def build() -> typer.Typer:
     app.add_typer(watchlist.app, name="watchlist")
     app.add_typer(options.app, name="options")
     app.add_typer(orders.app, name="orders")
+    app.add_typer(schwab.app, name="schwab")
     app.add_typer(services.app, name="services")
     app.add_typer(config.app, name="config")
     return app

@@ -31,8 +31,14 @@ class Comparison:
         """Return what in a decoded answer is not as the named form says."""
         return merged(self.against(value, form_of(self._side, name)))
 
+    def given(self, value: Any, form: Form) -> list[Difference]:
+        """Return what in a decoded answer is not as a form of no name says."""
+        return merged(self.against(value, form))
+
     def against(self, value: Any, form: Form, path: str = "$") -> Iterator[Difference]:
         """Yield what in a decoded value is not as a form says."""
+        if value is None and form.get("nullable"):
+            return
         if "$ref" in form:
             form = self._schemas[form["$ref"].rpartition("/")[2]]
         if "variants" in form and isinstance(value, dict):

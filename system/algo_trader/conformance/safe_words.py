@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
+
+from system.algo_trader.conformance.difference import Difference
 
 PERSONAL_KEYS: Final = frozenset(
     {
@@ -75,6 +78,18 @@ class SafeWords:
         if _WORD.fullmatch(text) and not self._is_personal(text):
             return text
         return f"<a text of {len(text)} characters>"
+
+    def again(self, found: Difference) -> Difference:
+        """Return a difference without words that turned out to be personal after it was found."""
+        path = found.path
+        if found.kind == "unknown key":
+            # All other words of a path are those of forms.
+            before, _, key = path.rpartition(".")
+            path = f"{before}.{self._masked(key, 'key')}"
+        return replace(found, path=path, observed=self._masked(found.observed, "text"))
+
+    def _masked(self, text: str, what: str) -> str:
+        return f"<a {what} of {len(text)} characters>" if self._is_personal(text) else text
 
     def _is_personal(self, text: str) -> bool:
         low = text.casefold()
