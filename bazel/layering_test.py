@@ -25,6 +25,7 @@ INFRASTRUCTURE_LAYERS = (
     ("clock", "compiling", "errors", "exchange", "matching"),
     ("config", "logging"),
     ("supervision",),
+    ("recording",),
     ("grafana", "influxdb", "notification", "redis", "schwab", "simulators"),
     ("clients",),
 )
@@ -37,6 +38,7 @@ SYSTEM_LAYERS = (
     ("clients",),
     ("jobs", "research", "runtime", "trading"),
     ("api", "benchmarks", "conformance", "export", "health", "web"),
+    ("recording",),
     ("cli",),
     ("main",),
 )
