@@ -103,6 +103,7 @@ class SchwabStreamer:
         policy: The bounds.
         ssl_context: Whom to trust; the system's certificates when None.
         jitter: Returns a number from 0 to 1, for the waits.
+        on_frame: Is told each frame as it came, and when (nanoseconds UTC), before it is read.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class SchwabStreamer:
         policy: StreamPolicy | None = None,
         ssl_context: ssl.SSLContext | None = None,
         jitter: Callable[[], float] = random.random,
+        on_frame: Callable[[int, bytes], None] | None = None,
     ) -> None:
         self._details = details
         self._access_token = access_token
@@ -121,6 +123,7 @@ class SchwabStreamer:
         self._policy = policy if policy is not None else StreamPolicy()
         self._ssl_context = ssl_context
         self._jitter = jitter
+        self._on_frame = on_frame
         self.events = EventQueue(self._policy.queue_limit)
         self.counts = StreamCounts()
         self.subscriptions = Subscriptions()
@@ -429,6 +432,8 @@ class SchwabStreamer:
         received_ns = self._clock.now_ns()
         self._last_frame_s = asyncio.get_running_loop().time()
         self.counts.frames += 1
+        if self._on_frame is not None:
+            self._on_frame(received_ns, bytes(payload))
         try:
             frame = decode_frame(payload)
         except ValueError as error:

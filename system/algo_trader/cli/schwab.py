@@ -12,6 +12,7 @@ from system.algo_trader.cli.invocation import current
 if TYPE_CHECKING:
     from system.algo_trader.cli.invocation import Invocation
     from system.algo_trader.conformance.report import Report
+    from system.algo_trader.recording.session import Recording
 
 app = typer.Typer(help="Compare Schwab's wire with our forms; record it.", no_args_is_help=True)
 
@@ -46,6 +47,76 @@ def conform(
     _show_report(made, invocation.as_json, report)
     if made.differences:
         raise typer.Exit(DIFFERENT)
+
+
+@app.command()
+def record(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A new file; `zcat` shows it.")],
+    seconds: Annotated[
+        str | None, typer.Option("--for", help="How long, as 30s, 10m or 2h; else until Ctrl-C.")
+    ] = None,
+    symbols: Annotated[
+        str | None, typer.Option("--symbols", help="With commas, in Schwab's writing.")
+    ] = None,
+    services: Annotated[
+        str | None, typer.Option("--services", help="With commas; else all that fit the symbols.")
+    ] = None,
+    append: Annotated[bool, typer.Option("--append", help="Add to a file that is there.")] = False,
+    live: LIVE = False,
+    as_json: JSON = False,
+) -> None:
+    """Keep the frames of Schwab's streamer, redacted, for the simulator to replay.
+
+    Market data stay letter for letter. Ids are taken out; account activity is left out unless
+    ACCT_ACTIVITY is named, and then tells kinds of events only. `algo-trader sim --frames FILE`
+    replays the file.
+    """
+    from infrastructure.errors import UsageError
+    from system.algo_trader.recording import session
+    from system.algo_trader.recording.selection import (
+        DEFAULT_SYMBOLS,
+        parse_seconds,
+        parse_services,
+        selection,
+    )
+
+    invocation = current(context)
+    invocation.as_json = invocation.as_json or as_json
+    if (live or invocation.live) and invocation.sim:
+        raise UsageError("--sim and --live exclude each other", next_step="Choose one of them.")
+    text = symbols if symbols is not None else invocation.flags.get("symbols")
+    named = [part.strip() for part in (text or "").split(",") if part.strip()]
+    keys = selection(
+        named or DEFAULT_SYMBOLS, None if services is None else parse_services(services)
+    )
+    made = session.record(
+        invocation.settings(),
+        file,
+        keys,
+        None if seconds is None else parse_seconds(seconds),
+        append=append,
+        live=live or invocation.live,
+        tell=_tell_on_stderr,
+    )
+    _show_recording(made, invocation.as_json)
+
+
+def _tell_on_stderr(text: str) -> None:
+    import sys
+
+    print(text, file=sys.stderr, flush=True)
+
+
+def _show_recording(made: Recording, as_json: bool) -> None:
+    from system.algo_trader import terminal
+
+    if as_json:
+        terminal.print_json(made.as_dict())
+        return
+    terminal.console().print(
+        f"{made.kept} frames of {made.source} in {made.path}, {made.left_out} left out as personal."
+    )
 
 
 def _conform(invocation: Invocation, *, live: bool) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,14 +12,16 @@ from infrastructure.clock import Clock
 from infrastructure.config import Secret
 from infrastructure.errors import ProviderUnavailable
 from infrastructure.schwab.accounts import UserPreference
+from infrastructure.schwab.answer import Answer
 from infrastructure.schwab.budget import Budget
 from infrastructure.schwab.oauth.application import SchwabApplication
 from infrastructure.schwab.streamer.details import streamer_info
+from infrastructure.schwab.transport import Authorization, send
 from infrastructure.schwab.wire import WireFormError, build_record
 from system.algo_trader.conformance.probe import Findings, Probe
 from system.algo_trader.conformance.read_only import ReadOnlySession
 from system.algo_trader.conformance.report import Report, Source
-from system.algo_trader.conformance.rest_cases import MARKET, RestCases
+from system.algo_trader.conformance.rest_cases import MARKET, TRADER, RestCases
 from system.algo_trader.conformance.stream_cases import STREAM_KEYS, StreamCases
 from system.algo_trader.conformance.token_cases import TokenWatch, refused_tokens
 
@@ -53,6 +56,22 @@ class Target:
     budget: Budget | None = None
     used_refresh_token: str | None = None
     ssl_context: ssl.SSLContext | None = None
+
+    def user_preference(self, token: Secret) -> Answer:
+        """Return the answer that names the streamer.
+
+        Raises:
+            NetworkError: If no answer came.
+        """
+        return send(
+            self.session,
+            "GET",
+            f"{self.base_url}{TRADER}/userPreference",
+            what="the user's preference",
+            auth=Authorization("Bearer", token.reveal()),
+            timeout_s=30.0,
+            correlation_id=str(uuid.uuid4()),
+        )
 
 
 def conform(target: Target, clock: Clock) -> Report:
