@@ -37,7 +37,7 @@ SYSTEM_LAYERS = (
     ("schwab_handler", "services"),
     ("clients",),
     ("jobs", "research", "runtime", "trading"),
-    ("api", "benchmarks", "conformance", "export", "health", "web"),
+    ("api", "benchmarks", "conformance", "export", "health", "planted_faults", "web"),
     ("recording",),
     ("cli",),
     ("main",),
