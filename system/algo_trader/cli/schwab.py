@@ -86,10 +86,8 @@ def record(
     if (live or invocation.live) and invocation.sim:
         raise UsageError("--sim and --live exclude each other", next_step="Choose one of them.")
     text = symbols if symbols is not None else invocation.flags.get("symbols")
-    named = [part.strip() for part in (text or "").split(",") if part.strip()]
-    keys = selection(
-        named or DEFAULT_SYMBOLS, None if services is None else parse_services(services)
-    )
+    named = DEFAULT_SYMBOLS if text is None else text.split(",")
+    keys = selection(named, None if services is None else parse_services(services))
     made = session.record(
         invocation.settings(),
         file,

@@ -70,7 +70,6 @@ class CopiedTree:
     def __init__(self, folder: Path, root: Path = ROOT) -> None:
         self._folder = folder / "tree"
         self._folder.mkdir()
-        self._compiled = folder / "compiled"
         self._planted = 0
         for name in _COPIED:
             source = root / name
@@ -131,6 +130,5 @@ class CopiedTree:
         return {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(self._folder), *others]),
-            "PYTHONPYCACHEPREFIX": str(self._compiled),
             "ALGO_TRADER_HOME": str(self._folder / "home"),
         }

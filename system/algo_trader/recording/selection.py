@@ -83,7 +83,7 @@ def selection(
         InputError: If a symbol cannot be read.
     """
     keys: dict[Service, list[str]] = {}
-    for symbol in dict.fromkeys(symbols):
+    for symbol in filter(None, dict.fromkeys(symbol.strip() for symbol in symbols)):
         for service in _BY_CLASS.get(parse_symbol(symbol).asset_class, ()):
             keys.setdefault(service, []).append(symbol)
     if services is None:
