@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from infrastructure.schwab.streamer.board_kernels import index_names, merge_frame
+from infrastructure.schwab.streamer.board_layout import HEADER, SLOTS, TABLE_END, VALUES_AT
 from infrastructure.schwab.streamer.records import PlainRecords
 from infrastructure.schwab.streamer.scan_layout import (
     ABSENT,
@@ -30,7 +31,6 @@ from infrastructure.schwab.streamer.scan_layout import (
     NUMBERED,
     OTHER,
     SERVICES,
-    SLOTS,
     TEXT,
     TRUE,
     UPDATES,
@@ -77,15 +77,12 @@ class Board:
 
     def __init__(self, slots: int = _FIRST_SLOTS) -> None:
         self._scanner = Scanner()
-        self._names = np.zeros((slots, NAME), np.uint8)
-        self._kinds = np.zeros((slots, WIDTH), np.uint8)
-        self._values = np.zeros((slots, WIDTH), np.float64)
+        self._make_room(slots)
         self._slots: list[dict[str, int]] = [{} for _ in SERVICES]
         self._known = 0
         self._others: dict[tuple[int, int], Any] = {}
         self._extras: dict[int, Update] = {}
         self._odd = [PlainRecords(Delivery.CHANGE) for _ in SERVICES]
-        self._index()
 
     def read(self, payload: memoryview | bytes) -> list[Entry] | None:
         """Merge a frame and return its entries, None if it is left to the reference.
@@ -95,26 +92,23 @@ class Board:
         scanner = self._scanner
         if not scanner.scan(payload):
             return None
-        counts = scanner.counts
-        if counts[SLOTS] + counts[UPDATES] > len(self._names):
-            self._grow(counts[UPDATES])
-        merge_frame(
-            scanner.text,
-            scanner.cells,
-            scanner.bits,
-            scanner.marks,
-            scanner.report,
-            scanner.left,
-            self._table,
-            self._names,
-            self._kinds,
-            self._values,
-        )
-        if counts[LEFT]:
-            self._take_left(payload, scanner.left[: counts[LEFT]].tolist())
+        report = scanner.report
+        if self._header[SLOTS] + report[UPDATES] > self._room:
+            self._grow(report[UPDATES])
+        merge_frame(scanner.memory, self._memory)
+        if report[LEFT]:
+            self._take_left(payload, scanner.left[: report[LEFT]].tolist())
+        at = ENTRIES_AT
+        entry = Entry(BOARD_SERVICES[report[at]], report[at + 1], report[at + 3])
+        if report[ENTRIES] == 1:
+            return [entry]
+        return [entry, *self._later_entries()]
+
+    def _later_entries(self) -> list[Entry]:
+        report = self._scanner.report
         return [
-            Entry(BOARD_SERVICES[counts[at]], counts[at + 1], counts[at + 3])
-            for at in range(ENTRIES_AT, ENTRIES_AT + ENTRY * counts[ENTRIES], ENTRY)
+            Entry(BOARD_SERVICES[report[at]], report[at + 1], report[at + 3])
+            for at in range(ENTRIES_AT + ENTRY, ENTRIES_AT + ENTRY * report[ENTRIES], ENTRY)
         ]
 
     def merge(self, number: int, updates: Iterable[Update]) -> None:
@@ -188,29 +182,43 @@ class Board:
             if slot in moved
         }
         self._extras = {moved[slot]: value for slot, value in self._extras.items() if slot in moved}
-        self._scanner.counts[SLOTS] = len(kept)
+        self._header[SLOTS] = len(kept)
         self._slots = [{} for _ in SERVICES]
         self._known = 0
-        self._index()
+        self._table.fill(-1)
+        index_names(self._memory, 0, len(kept))
 
-    def _index(self) -> None:
-        size = 1 << (4 * len(self._names) - 1).bit_length()
-        self._table = np.full(size, -1, np.int32)
-        index_names(self._names, 0, self._scanner.counts[SLOTS], self._table)
+    def _make_room(self, slots: int) -> None:
+        """Begin empty memory for so many keys."""
+        table = 1 << (4 * slots - 1).bit_length()
+        ends = np.cumsum(
+            [HEADER, slots * WIDTH, slots * NAME // 8, slots * WIDTH // 8 + 1, table // 2]
+        )
+        self._room = slots
+        self._memory = memory = np.zeros(ends[-1], np.int64)
+        memory[VALUES_AT : TABLE_END + 1] = ends
+        values, names, kinds, slots_by_hash = np.split(memory, ends[:-1])[1:]
+        self._header = memoryview(memory)  # type: ignore[arg-type]
+        self._values = values.view(np.float64).reshape(slots, WIDTH)
+        self._names = names.view(np.uint8).reshape(slots, NAME)
+        self._kinds = kinds.view(np.uint8)[: slots * WIDTH].reshape(slots, WIDTH)
+        self._table = slots_by_hash.view(np.int32)
+        self._table.fill(-1)
 
     def _grow(self, wanted: int) -> None:
-        room = 2 * max(len(self._names), wanted)
-        count = self._scanner.counts[SLOTS]
-        for name in ("_names", "_kinds", "_values"):
-            old = getattr(self, name)
-            new = np.zeros((room, old.shape[1]), old.dtype)
-            new[:count] = old[:count]
-            setattr(self, name, new)
-        self._index()
+        count = self._header[SLOTS]
+        old = (self._names, self._kinds, self._values)
+        self._make_room(2 * max(self._room, wanted))
+        names, kinds, values = old
+        self._names[:count] = names[:count]
+        self._kinds[:count] = kinds[:count]
+        self._values[:count] = values[:count]
+        self._header[SLOTS] = count
+        index_names(self._memory, 0, count)
 
     def _known_slots(self, number: int) -> dict[str, int]:
         """Return the slots of a service by key; the kernel's new ones are noted first."""
-        count = self._scanner.counts[SLOTS]
+        count = self._header[SLOTS]
         for slot in range(self._known, count):
             service, size = self._names[slot, :2].tolist()
             key = self._names[slot, 2 : 2 + size].tobytes().decode("ascii")
@@ -225,13 +233,13 @@ class Board:
         slots = self._known_slots(number)
         slot = slots.get(key)
         if slot is None:
-            if self._known == len(self._names):
+            if self._known == self._room:
                 self._grow(0)
             slot = self._known
             name = (number, len(key), *key.encode())
             self._names[slot, : len(name)] = name
-            self._scanner.counts[SLOTS] = slot + 1
-            index_names(self._names, slot, slot + 1, self._table)
+            self._header[SLOTS] = slot + 1
+            index_names(self._memory, slot, slot + 1)
             self._known_slots(number)
         return slot
 

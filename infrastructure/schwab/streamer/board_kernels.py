@@ -8,7 +8,17 @@ from __future__ import annotations
 import numpy as np
 
 from infrastructure.compiling.kernel import kernel
+from infrastructure.compiling.pointer import pointer
+from infrastructure.schwab.streamer.board_layout import (
+    KINDS_AT,
+    NAMES_AT,
+    SLOTS,
+    TABLE_AT,
+    TABLE_END,
+    VALUES_AT,
+)
 from infrastructure.schwab.streamer.scan_layout import (
+    CELLS_AT,
     ENTRIES,
     ENTRIES_AT,
     ENTRY,
@@ -16,9 +26,13 @@ from infrastructure.schwab.streamer.scan_layout import (
     HARD,
     INTEGER,
     LEFT,
+    LEFT_AT,
     LONG,
+    MARKS_AT,
+    NAME,
     OTHER,
-    SLOTS,
+    TEXT_AT,
+    WIDTH,
     Bytes,
     Floats,
     Ints,
@@ -33,8 +47,15 @@ _SERVICE_STEP = 40503
 
 
 @kernel
-def find_slot(
-    text: Bytes, start: int, size: int, code: int, service: int, table: Ints, names: Bytes
+def _find(
+    text: Bytes,
+    start: int,
+    size: int,
+    code: int,
+    service: int,
+    table: Ints,
+    mask: int,
+    names: Bytes,
 ) -> tuple[int, int]:
     """Return a key's slot, -1 if it has none, and its place in the table.
 
@@ -44,16 +65,17 @@ def find_slot(
         size: Its length.
         code: Its hash.
         service: The service's number.
-        table: Slots by hash, -1 where none is; its size is a power of two.
-        names: Each slot's service, length and key, shape (slots, NAME).
+        table: See `board_layout`.
+        mask: One less than the table's size.
+        names: See `board_layout`.
     """
-    mask = table.shape[0] - 1
     place = (code + _SERVICE_STEP * service) & mask
     while table[place] >= 0:
         slot = table[place]
-        if names[slot, 0] == service and names[slot, 1] == size:
+        name = NAME * slot
+        if names[name] == service and names[name + 1] == size:
             same = 0
-            while same < size and names[slot, 2 + same] == text[start + same]:
+            while same < size and names[name + 2 + same] == text[start + same]:
                 same += 1
             if same == size:
                 return slot, place
@@ -62,103 +84,101 @@ def find_slot(
 
 
 @kernel
-def index_names(names: Bytes, first: int, last: int, table: Ints) -> None:
+def index_names(board: Longs, first: int, last: int) -> None:
     """Write the slots from `first` on, before `last`, into the table; they are not in it."""
+    names = pointer(board[board[NAMES_AT] : board[KINDS_AT]].view(np.uint8))
+    slots = board[board[TABLE_AT] : board[TABLE_END]].view(np.int32)
+    table, mask = pointer(slots), slots.shape[0] - 1
     for slot in range(first, last):
+        name = NAME * slot
         code = _HASH_START
-        for index in range(names[slot, 1]):
-            code = (code ^ np.uint64(names[slot, 2 + index])) * _HASH_FACTOR
-        hashed = int((code ^ (code >> _HASH_SHIFT)) & _HASH_BITS)
-        _, place = find_slot(names[slot], 2, names[slot, 1], hashed, names[slot, 0], table, names)
+        for index in range(names[name + 1]):
+            code = (code ^ np.uint64(names[name + 2 + index])) * _HASH_FACTOR
+        hashed = int(np.int64((code ^ (code >> _HASH_SHIFT)) & _HASH_BITS))
+        service, size = names[name], names[name + 1]
+        _, place = _find(names, name + 2, size, hashed, service, table, mask, names)
         table[place] = slot
 
 
 @kernel
-def merge_frame(
-    text: Bytes,
-    cells: Longs,
-    bits: Floats,
-    marks: Longs,
-    report: Longs,
-    left: Longs,
-    table: Ints,
-    names: Bytes,
-    kinds: Bytes,
-    values: Floats,
-) -> None:
-    """Merge a frame that has been read into the slots; there is room for all its keys.
+def merge_frame(memory: Longs, board: Longs) -> None:
+    """Merge a frame that has been scanned into a board that has room for all its keys.
 
     Args:
-        text: See `scan_layout`, as all that a scan has written.
-        cells: What was scanned.
-        bits: The same memory as floats.
-        marks: What was scanned.
-        report: What was scanned; SLOTS holds how many slots are in use, before and after.
-        left: Receives slot, column, place and kind of LONG and HARD cells, shape (cells, 4);
-            they are OTHER among the slots.
-        table: See `find_slot`.
-        names: See `find_slot`.
-        kinds: Kind of each cell, shape (slots, WIDTH).
-        values: Value of each cell; the bytes of a TEXT, shape (slots, WIDTH).
+        memory: What `scan_frame` noted; its list of what is left is written. Cells that are left
+            are OTHER on the board.
+        board: See `board_layout`.
     """
-    slots = report[SLOTS]
+    text = pointer(memory[memory[TEXT_AT] : memory[CELLS_AT]].view(np.uint8))
+    noted = memory[memory[CELLS_AT] : memory[MARKS_AT]]
+    cells, bits = pointer(noted), pointer(noted.view(np.float64))
+    marks = pointer(memory[memory[MARKS_AT] : memory[LEFT_AT]])
+    left = pointer(memory[memory[LEFT_AT] :])
+    values = pointer(board[board[VALUES_AT] : board[NAMES_AT]].view(np.float64))
+    names = pointer(board[board[NAMES_AT] : board[KINDS_AT]].view(np.uint8))
+    kinds = pointer(board[board[KINDS_AT] : board[TABLE_AT]].view(np.uint8))
+    indexed = board[board[TABLE_AT] : board[TABLE_END]].view(np.int32)
+    table, mask = pointer(indexed), indexed.shape[0] - 1
+    slots = board[SLOTS]
     count = 0
-    for entry in range(report[ENTRIES]):
+    for entry in range(memory[ENTRIES]):
         at = ENTRIES_AT + ENTRY * entry
-        service = report[at]
-        for update in range(report[at + 2], report[at + 2] + report[at + 3]):
-            start, size = marks[update, 1], marks[update, 2]
-            slot, place = find_slot(text, start, size, marks[update, 3], service, table, names)
+        service = memory[at]
+        for update in range(memory[at + 2], memory[at + 2] + memory[at + 3]):
+            mark = 4 * update
+            start, size = marks[mark + 1], marks[mark + 2]
+            slot, place = _find(text, start, size, marks[mark + 3], service, table, mask, names)
             if slot < 0:
                 slot = slots
                 slots += 1
                 table[place] = slot
-                names[slot, 0] = service
-                names[slot, 1] = size
+                name = NAME * slot
+                names[name] = service
+                names[name + 1] = size
                 for index in range(size):
-                    names[slot, 2 + index] = text[start + index]
-            for cell in range(marks[update, 0], marks[update + 1, 0]):
-                column = cells[cell, 0] & 255
-                kind = cells[cell, 0] >> 8
+                    names[name + 2 + index] = text[start + index]
+            for cell in range(marks[mark], marks[mark + 4]):
+                column = cells[2 * cell] & 255
+                kind = cells[2 * cell] >> 8
                 if kind >= LONG:
-                    left[count, 0] = slot
-                    left[count, 1] = column
-                    left[count, 2] = cells[cell, 1]
-                    left[count, 3] = kind
+                    left[4 * count] = slot
+                    left[4 * count + 1] = column
+                    left[4 * count + 2] = cells[2 * cell + 1]
+                    left[4 * count + 3] = kind
                     count += 1
                     kind = OTHER
-                kinds[slot, column] = kind
-                values[slot, column] = bits[cell, 1]
-    report[SLOTS] = slots
-    report[LEFT] = count
+                kinds[WIDTH * slot + column] = kind
+                values[WIDTH * slot + column] = bits[2 * cell + 1]
+    board[SLOTS] = slots
+    memory[LEFT] = count
 
 
 @kernel
-def spread_columns(
-    cells: Longs, bits: Floats, marks: Longs, first: int, wanted: Longs, out: Floats
-) -> int:
+def spread_columns(memory: Longs, first: int, wanted: Longs, out: Floats) -> int:
     """Write the numbers of an entry's updates as columns.
 
     Args:
-        cells: See `scan_layout`.
-        bits: The same memory as floats.
-        marks: See `scan_layout`.
+        memory: What `scan_frame` noted.
         first: The entry's first update.
         wanted: Place of each column among the wanted ones, -1 where it is not, shape (WIDTH,).
-        out: Receives the numbers, shape (updates, wanted); NaN before.
+        out: Receives the numbers, NaN where there is none, shape (updates, wanted).
 
     Returns:
         How many wanted numbers are HARD and left out.
     """
+    noted = memory[memory[CELLS_AT] : memory[MARKS_AT]]
+    cells, bits = pointer(noted), pointer(noted.view(np.float64))
+    marks = pointer(memory[memory[MARKS_AT] : memory[LEFT_AT]])
     hard = 0
+    out[:] = np.nan
     for update in range(out.shape[0]):
-        for cell in range(marks[first + update, 0], marks[first + update + 1, 0]):
-            place = wanted[cells[cell, 0] & 255]
+        for cell in range(marks[4 * (first + update)], marks[4 * (first + update) + 4]):
+            place = wanted[cells[2 * cell] & 255]
             if place < 0:
                 continue
-            kind = cells[cell, 0] >> 8
+            kind = cells[2 * cell] >> 8
             if kind in (INTEGER, FLOAT):
-                out[update, place] = bits[cell, 1]
+                out[update, place] = bits[2 * cell + 1]
             elif kind == HARD:
                 hard += 1
             else:

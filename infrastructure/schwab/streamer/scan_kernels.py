@@ -17,20 +17,23 @@ from infrastructure.compiling.kernel import kernel
 from infrastructure.compiling.pointer import pointer
 from infrastructure.schwab.streamer.scan_layout import (
     ABSENT,
-    CELLS,
+    CELLS_AT,
     ENTRIES,
     ENTRIES_AT,
     ENTRY,
     FLOAT,
     HARD,
     INTEGER,
+    LEFT_AT,
     LONG,
     LONGEST_KEY,
+    MARKS_AT,
     MOST_ENTRIES,
     NUMBERED,
     READ,
     SERVICES,
     TEXT,
+    TEXT_AT,
     TRUE,
     UNUSUAL,
     UPDATES,
@@ -381,27 +384,28 @@ def _scan(text: Bytes, length: int, cells: Longs, bits: Floats, marks: Longs, re
     if text[at] != _CLOSE or _past_blanks(text, at + 1) != length:
         return UNUSUAL
     marks[4 * updates] = cell
-    report[ENTRIES], report[UPDATES], report[CELLS] = entries, updates, cell
+    report[ENTRIES], report[UPDATES] = entries, updates
     return READ
 
 
 @kernel
-def scan_frame(
-    text: Bytes, length: int, cells: Longs, bits: Floats, marks: Longs, report: Longs
-) -> int:
-    """Read a frame of level one without changing any state.
+def scan_frame(memory: Longs, length: int) -> int:
+    """Note what a frame of level one holds.
 
     Args:
-        text: The frame and a NUL after it, which no loop passes.
+        memory: See `scan_layout`; its text is the frame. Receives cells, marks and report; there
+            is room for a cell in four bytes and an update in eight.
         length: Bytes of the frame.
-        cells: See `scan_layout`; room for one in four bytes.
-        bits: The same memory as floats.
-        marks: See `scan_layout`; room for one in eight bytes.
-        report: Receives the counts and the entries.
 
     Returns:
         READ or UNUSUAL.
     """
+    cells = memory[memory[CELLS_AT] : memory[MARKS_AT]]
     return _scan(
-        pointer(text), length, pointer(cells), pointer(bits), pointer(marks), pointer(report)
+        pointer(memory[memory[TEXT_AT] : memory[CELLS_AT]].view(np.uint8)),
+        length,
+        pointer(cells),
+        pointer(cells.view(np.float64)),
+        pointer(memory[memory[MARKS_AT] : memory[LEFT_AT]]),
+        pointer(memory),
     )

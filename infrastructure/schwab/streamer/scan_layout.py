@@ -1,12 +1,17 @@
-"""The arrays in which a level-one frame is noted, shared by the kernels and their callers.
+"""The memory in which a level-one frame is noted, shared by the kernels and their callers.
 
-- text: The frame and a NUL after it, uint8.
-- cells: Column and kind (8 bits each from the lowest), and the value's bits, int64, shape
-  (cells, 2); for LONG and HARD the place in the text, start in the upper and end in the lower 32
-  bits. The same memory as float64 is `bits`.
-- marks: First cell, first byte, length and hash of the key, int64, shape (updates + 1, 4).
-- report: Counts by the names below, then service, timestamp, first update and the count of updates
-  of each entry, from ENTRIES_AT on, int64, shape (REPORT,).
+It is one array of int64, so that a kernel is handed a single argument. It begins with the report:
+counts by the names below, the places of the other parts, and from ENTRIES_AT on the service,
+timestamp, first update and count of updates of each entry. The parts, at the places that the
+report tells, are:
+
+- text: The frame and a NUL after it, bytes.
+- cells: Two for each cell: its column and kind (8 bits each from the lowest), and its value's bits,
+  of a float64 or up to eight letters; of LONG and HARD the place in the text, start in the upper
+  and end in the lower 32 bits.
+- marks: Four for each update, and once after the last: first cell; and first byte, length and hash
+  of the key.
+- left: Four for each cell that the merge leaves to Python: slot, column, place and kind.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ ABSENT, INTEGER, FLOAT, TEXT, TRUE, FALSE, NULL, OTHER, LONG, HARD = range(10)
 """Kinds of cells. TEXT has at most eight bytes, in its value; OTHER is kept outside the arrays;
 LONG and HARD are longer texts and numbers, known by their place in the frame."""
 
-ENTRIES, UPDATES, CELLS, LEFT, SLOTS = range(5)
+ENTRIES, UPDATES, LEFT, TEXT_AT, CELLS_AT, MARKS_AT, LEFT_AT = range(7)
 ENTRIES_AT = 8
 ENTRY = 4
 MOST_ENTRIES = 16

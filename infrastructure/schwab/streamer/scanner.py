@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from infrastructure.schwab.streamer.board_kernels import spread_columns
 from infrastructure.schwab.streamer.scan_kernels import scan_frame
 from infrastructure.schwab.streamer.scan_layout import (
+    CELLS_AT,
     ENTRIES,
     ENTRIES_AT,
     ENTRY,
+    LEFT_AT,
+    MARKS_AT,
     NUMBERED,
     READ,
     REPORT,
+    TEXT_AT,
     WIDTH,
 )
 from infrastructure.schwab.streamer.updates import Columns
@@ -26,32 +32,33 @@ _FIRST_ROOM = 64 * 1024
 
 
 class Scanner:
-    """Read frames into arrays that the next frame overwrites; for one thread at a time.
+    """Read frames into memory that the next frame overwrites; for one thread at a time.
 
-    `scan_layout` describes the arrays.
+    `scan_layout` describes the memory.
     """
 
     def __init__(self) -> None:
-        self.report = np.zeros(REPORT, np.int64)
-        self.counts = memoryview(self.report)  # type: ignore[arg-type]
         self._make_room(_FIRST_ROOM)
 
     def _make_room(self, size: int) -> None:
         self._room = size
-        self.text = np.zeros(size + 1, np.uint8)
-        self._writer = memoryview(self.text)  # type: ignore[arg-type]
-        self.cells = np.empty((size // 4, 2), np.int64)
-        self.bits = self.cells.view(np.float64)
-        self.marks = np.empty((size // 8, 4), np.int64)
-        self.left = np.empty((size // 8, 4), np.int64)
+        text_at = REPORT
+        cells_at = text_at + size // 8 + 1
+        marks_at = cells_at + 2 * (size // 4)
+        left_at = marks_at + 4 * (size // 8 + 1)
+        self.memory = memory = np.zeros(left_at + 4 * (size // 8), np.int64)
+        memory[[TEXT_AT, CELLS_AT, MARKS_AT, LEFT_AT]] = text_at, cells_at, marks_at, left_at
+        self.report = memoryview(memory)  # type: ignore[arg-type]
+        self._text = memoryview(memory[text_at:cells_at].view(np.uint8))  # type: ignore[arg-type]
+        self.left = memory[left_at:].reshape(-1, 4)
+        self._marks = memory[marks_at:left_at].reshape(-1, 4)
 
     def scan(self, payload: memoryview | bytes) -> bool:
         """Note what a frame holds and return whether it is plain."""
         length = self._load(payload)
         if length < 0:
             return False
-        status = scan_frame(self.text, length, self.cells, self.bits, self.marks, self.report)
-        return status == READ
+        return scan_frame(self.memory, length) == READ
 
     def _load(self, payload: memoryview | bytes) -> int:
         """Copy a frame in and return its length, -1 if it is too large."""
@@ -60,51 +67,49 @@ class Scanner:
             if length > LARGEST_FRAME:
                 return -1
             self._make_room(1 << (length - 1).bit_length())
-        writer = self._writer
+        writer = self._text
         writer[:length] = payload
         writer[length] = 0
         return length
 
-    def columns(self, payload: memoryview | bytes, entry: int, numbers: Sequence[int]) -> Columns:
-        """Return the numbers of an entry's updates.
+    def columns(self, frame: bytes, entry: int, numbers: tuple[int, ...]) -> Columns | None:
+        """Return the numbers of an entry's updates, None where the reference has to read them.
 
-        Raises:
-            ValueError: If the frame is unusual, or has a number that only the reference can read.
+        Args:
+            frame: The whole frame.
+            entry: Which entry, from 0.
+            numbers: Field numbers.
         """
-        if not self.scan(payload) or entry >= self.counts[ENTRIES]:
-            raise ValueError("not a plain frame")
+        wanted = _places(numbers)
+        if wanted is None or not self.scan(frame) or entry >= self.report[ENTRIES]:
+            return None
         at = ENTRIES_AT + ENTRY * entry
-        first, count = self.counts[at + 2], self.counts[at + 3]
-        wanted = np.full(WIDTH, -1, np.int64)
-        wanted[list(numbers)] = np.arange(len(numbers))
-        values = np.full((count, len(numbers)), np.nan)
-        if spread_columns(self.cells, self.bits, self.marks, first, wanted, values):
-            raise ValueError("a number has more digits than a double")
-        keys = tuple(
-            str(payload[start : start + size], "ascii")
-            for start, size in self.marks[first : first + count, 1:3].tolist()
-        )
-        return Columns(keys, tuple(numbers), values)
+        first, count = self.report[at + 2], self.report[at + 3]
+        values = np.empty((count, len(numbers)))
+        if spread_columns(self.memory, first, wanted, values):
+            return None
+        marks = self._marks[first : first + count].tolist()
+        keys = tuple([frame[start : start + size].decode() for _, start, size, _ in marks])
+        return Columns(keys, numbers, values)
+
+
+@lru_cache(maxsize=256)
+def _places(numbers: tuple[int, ...]) -> npt.NDArray[np.int64] | None:
+    """Return the place of each column among the numbers, -1 elsewhere; None if none can be told."""
+    if len(set(numbers)) != len(numbers) or not all(0 <= one < NUMBERED for one in numbers):
+        return None
+    wanted = np.full(WIDTH, -1, np.int64)
+    wanted[list(numbers)] = np.arange(len(numbers))
+    return wanted
 
 
 _own = threading.local()
 
 
 def frame_columns(frame: bytes, entry: int, numbers: Sequence[int]) -> Columns | None:
-    """Return the numbers of an entry of a frame, None where the reference has to read it.
-
-    Args:
-        frame: The whole frame.
-        entry: Which entry, from 0.
-        numbers: Field numbers, each once.
-    """
-    if len(set(numbers)) != len(numbers) or not all(0 <= number < NUMBERED for number in numbers):
-        return None
+    """Return the numbers of an entry of a frame, in any thread. As `Scanner.columns`."""
     scanner = getattr(_own, "scanner", None)
     if scanner is None:
         scanner = _own.scanner = Scanner()
-    try:
-        found: Columns = scanner.columns(frame, entry, numbers)
-    except ValueError:
-        return None
+    found: Columns | None = scanner.columns(frame, entry, tuple(numbers))
     return found
