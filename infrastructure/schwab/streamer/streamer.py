@@ -151,6 +151,10 @@ class SchwabStreamer:
 
     # --- the life of the stream ----------------------------------------------------------------
 
+    async def warm_up(self) -> None:
+        """Load the compiled kernels now, rather than when the stream has shown to be busy."""
+        await self._intake.load()
+
     async def run(self) -> None:
         """Stay connected until `stop`.
 

@@ -41,10 +41,11 @@ def storage(context: typer.Context, as_json: JSON = False) -> None:
 
 @app.command()
 def stream(context: typer.Context, as_json: JSON = False) -> None:
-    """Measure how the stream's client receives, decodes and merges."""
-    from system.algo_trader.benchmarks.stream import run
+    """Measure how the stream's client receives, decodes and merges, how late, and what it loses."""
+    from system.algo_trader.benchmarks import stream, stream_latency
 
-    show("stream", run(), as_json=as_json or current(context).as_json)
+    rows = [*stream.run(), *stream_latency.run()]
+    show("stream", rows, as_json=as_json or current(context).as_json)
 
 
 def show(name: str, rows: Sequence[BenchRow], *, as_json: bool) -> None:
