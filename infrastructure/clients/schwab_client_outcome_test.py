@@ -17,7 +17,7 @@ from infrastructure.schwab.orders.ledger import MemoryLedger
 HERE = "http://127.0.0.1:9"
 HASH = "AB12" * 16
 ORDERS = f"{HERE}/trader/v1/accounts/{HASH}/orders"
-DONE = {"status_code": 201, "headers": {"Location": f"{ORDERS}/1000000000001"}}
+DONE: dict[str, Any] = {"status_code": 201, "headers": {"Location": f"{ORDERS}/1000000000001"}}
 LOST: dict[str, Any] = {"exc": requests.exceptions.ReadTimeout}
 ORDER = templates.equity_limit("BUY", "AAPL", 1, "10.00")
 NOW_NS = 1_700_000_000 * 10**9  # 2023-11-14T22:13:20Z
@@ -91,7 +91,8 @@ def test_a_process_that_died_while_sending_leaves_an_unknown_order(
     schwab: requests_mock.Mocker, client: SchwabClient
 ) -> None:
     ledger = MemoryLedger()
-    schwab.post(ORDERS, exc=KeyboardInterrupt)  # as if killed: nothing is caught, nothing settled
+    killed: Any = KeyboardInterrupt  # nothing catches it, nothing is settled
+    schwab.post(ORDERS, exc=killed)
     with pytest.raises(KeyboardInterrupt):
         client.place_once(HASH, ORDER, key="k", ledger=ledger)
     schwab.get(ORDERS, json=[])

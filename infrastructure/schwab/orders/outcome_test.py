@@ -6,7 +6,7 @@ import pytest
 
 from infrastructure.clock import parse_rfc3339
 from infrastructure.schwab.accounts import PlacedOrder
-from infrastructure.schwab.orders import templates
+from infrastructure.schwab.orders import spreads, templates
 from infrastructure.schwab.orders.order import Order
 from infrastructure.schwab.orders.outcome import Outcome, candidates, same
 from infrastructure.schwab.wire import build_record
@@ -16,7 +16,7 @@ LOW, HIGH = "AAPL  251219C00190000", "AAPL  251219C00200000"
 ENTRY = templates.equity_limit("BUY", "AAPL", 10, "190.10")
 TARGET = templates.equity_limit("SELL", "AAPL", 10, "200.00")
 STOP = templates.equity_stop("SELL", "AAPL", 10, "180.00")
-SPREAD = templates.vertical_open(LOW, HIGH, 2, "1.50", credit=False)
+SPREAD = spreads.vertical_open(LOW, HIGH, 2, "1.50", credit=False)
 
 
 def held(order: Order, **more: Any) -> PlacedOrder:
