@@ -89,6 +89,10 @@ class EventQueue:
         self._closed = True
         self._ready.set()
 
+    def reopen(self) -> None:
+        """Take events again after an end."""
+        self._closed = False
+
     async def get(self) -> StreamEvent | None:
         """Return the next event, None after the end."""
         while True:

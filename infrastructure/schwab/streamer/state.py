@@ -59,6 +59,23 @@ class ServiceState:
         """
         return self._records.columns(numbers)
 
+    def keep(self, keys: tuple[str, ...], fields: tuple[int, ...]) -> None:
+        """Drop the records of other keys, and other numbered fields out of the rest."""
+        wanted = {str(number) for number in fields}
+        known = self.records()
+        kept = {
+            key: {
+                word: value
+                for word, value in known[key].items()
+                if word in wanted or not word.isdecimal()
+            }
+            for key in keys
+            if key in known
+        }
+        if kept != known:
+            self._records.forget(None)
+            self._records.merge(list(kept.values()))
+
     def forget(self, keys: tuple[str, ...] | None = None) -> None:
         """Drop the records of these keys, of all when None."""
         self._records.forget(keys)

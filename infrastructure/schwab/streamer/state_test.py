@@ -121,6 +121,13 @@ def test_sequences_begin_anew_with_a_connection() -> None:
     assert [gap.reason for gap in gaps] == [GapReason.DISCONNECTED]
 
 
+def test_keys_and_fields_that_are_delivered_no_more_leave_the_state() -> None:
+    state = ServiceState(EQUITIES)
+    state.merge([{"key": "A", "cusip": "1", "1": 1.0, "2": 2.0}, {"key": "B", "1": 3.0}])
+    state.keep(("A", "C"), (0, 2))
+    assert state.records() == {"A": {"key": "A", "cusip": "1", "2": 2.0}}
+
+
 def test_what_is_wanted_follows_subs_add_view_and_unsubs() -> None:
     wanted = Subscriptions()
     wanted.subscribe(Service.LEVELONE_EQUITIES, ["A", "B", "A"], [3, 1])
@@ -131,7 +138,19 @@ def test_what_is_wanted_follows_subs_add_view_and_unsubs() -> None:
     [replay] = wanted.replay()
     assert (replay.command, replay.keys, replay.fields) == (Command.SUBS, ("B", "C"), (0, 2))
     wanted.unsubscribe(Service.LEVELONE_EQUITIES)
-    assert wanted.replay() == []
+    assert list(wanted.replay()) == []
+
+
+def test_a_replay_has_what_is_changed_while_it_runs() -> None:
+    wanted = Subscriptions()
+    wanted.subscribe(Service.LEVELONE_EQUITIES, ["A"])
+    wanted.subscribe(Service.CHART_EQUITY, ["A"])
+    wanted.subscribe(Service.NYSE_BOOK, ["A"])
+    replay = wanted.replay()
+    assert next(replay).service is Service.LEVELONE_EQUITIES
+    wanted.subscribe(Service.CHART_EQUITY, ["B"], [1])
+    wanted.unsubscribe(Service.NYSE_BOOK)
+    assert [(one.service, one.keys) for one in replay] == [(Service.CHART_EQUITY, ("B",))]
 
 
 def test_keys_past_a_services_limit_are_named_and_not_sent() -> None:

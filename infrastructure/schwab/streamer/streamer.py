@@ -88,6 +88,7 @@ class SchwabStreamer:
         self._last_frame_s = 0.0
         self._fatal: BaseException | None = None
         self._making_up: asyncio.Task[None] | None = None
+        self._lacks_frame = False
         self._stop_asked = asyncio.Event()
 
     # --- what a reader asks --------------------------------------------------------------------
@@ -125,6 +126,7 @@ class SchwabStreamer:
         change = self.subscriptions.subscribe(service, keys, fields)
         self._intake.states[service].forget()
         await self._apply(change)
+        self._tidy(service)
         return change
 
     async def add(self, service: Service, keys: Iterable[str]) -> Change:
@@ -140,14 +142,23 @@ class SchwabStreamer:
         """Remove keys of a service, all when None. Errors as `subscribe`."""
         change = self.subscriptions.unsubscribe(service, keys)
         await self._apply(change)
-        self._intake.states[service].forget(change.keys)
+        self._tidy(service)
         return change
 
     async def view(self, service: Service, fields: Iterable[int]) -> Change:
         """Change the fields of a service. Errors as `subscribe`."""
         change = self.subscriptions.view(service, fields)
         await self._apply(change)
+        self._tidy(service)
         return change
+
+    def _tidy(self, service: Service) -> None:
+        """Forget what is no longer delivered; frames from before the answer may have told it."""
+        if service in self.subscriptions:
+            wanted = self.subscriptions[service]
+            self._intake.states[service].keep(wanted.keys, wanted.fields)
+        else:
+            self._intake.states[service].forget()
 
     # --- the life of the stream ----------------------------------------------------------------
 
@@ -156,7 +167,7 @@ class SchwabStreamer:
         await self._intake.load()
 
     async def run(self) -> None:
-        """Stay connected until `stop`.
+        """Stay connected until `stop`; after an error it may be run again, and knows its gap.
 
         Raises:
             SignInRequired: If Schwab does not accept the sign-in any more.
@@ -164,6 +175,8 @@ class SchwabStreamer:
             StackError: If the token or the stream's address cannot be had for good.
         """
         failures = 0
+        self._fatal = None
+        self.events.reopen()
         try:
             while not self._stop_asked.is_set():
                 try:
@@ -349,16 +362,20 @@ class SchwabStreamer:
         """Ask for full frames again: what an unreadable one changed is never sent a second time."""
         for subscription in self.subscriptions:
             self._intake.continuity[subscription.service].frame_lost(now_ns)
+        self._lacks_frame = True
         if self._signed_in and (self._making_up is None or self._making_up.done()):
             self._making_up = asyncio.create_task(self._ask_anew())
 
     async def _ask_anew(self) -> None:
-        for change in self.subscriptions.replay():
-            if SPECS[change.service].delivery is Delivery.CHANGE:
-                try:
-                    await self._exchange(change)
-                except (RequestRejected, RetryableError) as error:
-                    _log.warning("%s", error)
+        # A frame that cannot be read while full ones are on their way may be one of them.
+        while self._lacks_frame:
+            self._lacks_frame = False
+            for change in self.subscriptions.replay():
+                if SPECS[change.service].delivery is Delivery.CHANGE:
+                    try:
+                        await self._exchange(change)
+                    except (RequestRejected, RetryableError) as error:
+                        _log.warning("%s", error)
 
     def _on_reply(self, reply: Reply) -> None:
         code = reply.content.code

@@ -130,9 +130,16 @@ class Subscriptions:
         if service in self._wanted:
             self.unsubscribe(service, tuple(keys))
 
-    def replay(self) -> list[Change]:
-        """Return the commands that make a new connection equal to what is wanted."""
-        return [Change(one.service, Command.SUBS, one.keys, one.fields) for one in self]
+    def replay(self) -> Iterator[Change]:
+        """Yield the commands that make a new connection equal to what is wanted.
+
+        Each is made when it is asked for: what changes while the ones before it are being
+        answered is in it, and is not undone by it.
+        """
+        for service in tuple(self._wanted):
+            one = self._wanted.get(service)
+            if one is not None:
+                yield Change(service, Command.SUBS, one.keys, one.fields)
 
     def _subscribed(self, service: Service) -> Subscription:
         present = self._wanted.get(service)

@@ -39,6 +39,7 @@ class FaultScript(msgspec.Struct, forbid_unknown_fields=True):
     answers: list[Burst] = []
     drops: list[Burst] = []
     half_open: list[Burst] = []
+    lost_answers: list[Burst] = []
     reset_connects: int | None = None
     maintenance: Maintenance | None = None
     clock_skew_s: float | None = None
@@ -68,6 +69,8 @@ def apply(script: FaultScript, faults: Faults) -> None:
         faults.drop(times=each.times, route=each.route)
     for each in script.half_open:
         faults.half_open(times=each.times, route=each.route)
+    for each in script.lost_answers:
+        faults.lose_answer(times=each.times, route=each.route)
 
 
 class Admin:

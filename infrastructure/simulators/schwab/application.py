@@ -100,6 +100,8 @@ class Application:
             self._ended.wait(self._faults.latency_s)
         fault = self._faults.next_for(route, request)
         if isinstance(fault, DroppedConnection):
+            if fault.is_done:
+                self._routed(request, found)
             self._record(request, route, 0, correlation_id)
             return fault
         response = fault or self._routed(request, found)

@@ -33,6 +33,7 @@ class _Fault:
     body: str | None
     headers: dict[str, str] = field(default_factory=dict)
     is_half_open: bool = False
+    is_done: bool = False
 
 
 class Faults:
@@ -77,6 +78,14 @@ class Faults:
         with self._lock:
             self._waiting.append(_Fault(route, times, None, None))
 
+    def lose_answer(self, *, times: int = 1, route: str = "") -> None:
+        """Do what the next requests ask and close the connection instead of answering.
+
+        An order then stands, and its client cannot know it. Arguments as above.
+        """
+        with self._lock:
+            self._waiting.append(_Fault(route, times, None, None, is_done=True))
+
     def clear(self) -> None:
         """Let everything go right again."""
         with self._lock:
@@ -117,7 +126,7 @@ class Faults:
             if fault.left <= 0:
                 self._waiting.remove(fault)
         if fault.status is None:
-            return DroppedConnection(fault.is_half_open)
+            return DroppedConnection(fault.is_half_open, fault.is_done)
         response = _usual(fault.status, request)
         if fault.body is not None:
             response = Response(fault.status, fault.body.encode(), "text/plain")
@@ -131,9 +140,11 @@ class DroppedConnection:
 
     Attributes:
         is_half_open: Whether it stays open without a word until the client gives up.
+        is_done: Whether what was asked is done all the same.
     """
 
     is_half_open: bool = False
+    is_done: bool = False
 
 
 def maintenance_answer(kind: Maintenance) -> Response:

@@ -19,7 +19,7 @@ class StreamerIdentity:
         correlation_id: A UUID.
         channel: Schwab's name of the channel.
         function_id: Schwab's name of the kind of client.
-        server: The server's name in the answer to LOGIN.
+        server: The server's name in the answer to LOGIN, which a connection's number follows.
     """
 
     customer_id: str = sha256(_USER.encode()).hexdigest()

@@ -105,7 +105,7 @@ class Streamer:
             if session not in self._sessions:
                 return
             self._sessions.remove(session)
-            if session.cut is not None:
+            if session.cut is not None and session.subscriptions:
                 self._ghosts.append(session)
                 return
             for outgoing in session.take():
@@ -295,7 +295,7 @@ class Streamer:
                 self._ghosts.append(other)
         session.login = command
         session.idle_since_ns = self._clock.monotonic_ns()
-        text = f"server={self.identity.server};status={self.rules.status}"
+        text = f"server={self.identity.server}-{session.number};status={self.rules.status}"
         self._answer(session, command, Code.SUCCESS, text)
 
     def _log_out(self, session: Session, command: Command) -> None:
@@ -402,13 +402,13 @@ class Streamer:
             self._stop(session, Code.STOP_STREAMING, codes.SLOW_TEXT)
 
     def _stop(self, session: Session, code: Code, text: str) -> None:
-        """Say why a stream ends and end it. [S][?]"""
+        """Say why a stream ends and end it; what its client misses from now on is noted. [S][?]"""
         if session.login is not None and self.rules.stop_frame == "response":
             self._answer(session, session.login, code, text)
         else:
             session.say(frames.notify_frame(ADMIN, self._now_ms(), code, text))
         session.close()
-        session.forget()
+        session.cut = f"stopped with code {code}"
 
     def _succeed(self, session: Session, command: Command) -> None:
         zero = self.rules.success_code_zero
