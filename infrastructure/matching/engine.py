@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
 from infrastructure.errors import InputError
+from infrastructure.matching.engine_state import EngineState
 from infrastructure.matching.events import Event, Filled, StatusChanged
 from infrastructure.matching.live_order import LiveOrder
 from infrastructure.matching.market_quote import MarketQuote
@@ -20,6 +19,7 @@ from infrastructure.matching.order import (
     Side,
     Ticket,
 )
+from infrastructure.matching.placed import Placed
 from infrastructure.matching.policies import (
     Admission,
     AdmitAll,
@@ -29,25 +29,6 @@ from infrastructure.matching.policies import (
     Hours,
 )
 from infrastructure.matching.status import TERMINAL, Status
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """The numbers that a ticket's orders and groups got.
-
-    Attributes:
-        order_id: Of this node; a bare group has a number, but no order.
-        children: Of the nodes below.
-    """
-
-    order_id: int
-    children: tuple[Placed, ...] = ()
-
-    def ids(self) -> Iterator[int]:
-        """Yield every number of the tree, parents first."""
-        yield self.order_id
-        for child in self.children:
-            yield from child.ids()
 
 
 class MatchingEngine:
@@ -105,6 +86,19 @@ class MatchingEngine:
     def quote(self, symbol: str) -> MarketQuote | None:
         """Return the last quote seen of a symbol, None before the first."""
         return self._quotes.get(symbol)
+
+    def saved(self) -> EngineState:
+        """Return all that it knows, to be kept."""
+        used = tuple((symbol, side, units) for (symbol, side), units in self._used.items())
+        return EngineState(self._next_id, self.orders(), tuple(self._quotes.values()), used)
+
+    def restore(self, state: EngineState) -> None:
+        """Know what another engine knew, and nothing else."""
+        self._next_id = state.next_id
+        self._orders = {live.order_id: live for live in state.orders}
+        self._open = {number: live for number, live in self._orders.items() if not live.is_over}
+        self._quotes = {quote.symbol: quote for quote in state.quotes}
+        self._used = {(symbol, side): units for symbol, side, units in state.used}
 
     def submit(self, ticket: Ticket, ns: int) -> tuple[Placed, list[Event]]:
         """Take a ticket in and trade what can trade at once."""

@@ -62,6 +62,11 @@ class Realm:
         return self.home / self.name
 
     @property
+    def simulator_folder(self) -> Path:
+        """Return where the local Schwab keeps its sign-ins, accounts and orders."""
+        return Realm.sim(self.home).root / "simulator"
+
+    @property
     def archive(self) -> Path:
         """Return the folder of the realm's archive."""
         return self.root / "archive"

@@ -128,8 +128,11 @@ class Runtime:
             if self._replay is None
             else ReplayMarket.from_file(self._replay, symbol=self._only_symbol())
         )
-        state_file = self.realm.root / "simulator" / "grants.json"
-        return self._stack.enter_context(SchwabSimulator(market, state_file=state_file))
+        folder = self.realm.simulator_folder
+        simulator = SchwabSimulator(
+            market, state_file=folder / "grants.json", accounts_folder=folder
+        )
+        return self._stack.enter_context(simulator)
 
     def _only_symbol(self) -> str | None:
         """The symbol of a replayed file without such a column, where settings name just one."""

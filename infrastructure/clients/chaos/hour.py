@@ -27,6 +27,7 @@ from infrastructure.schwab.streamer.details import streamer_info
 from infrastructure.schwab.streamer.socket import Patience
 from infrastructure.schwab.streamer.streamer import SchwabStreamer, StreamPolicy
 from infrastructure.simulators.schwab.consent import approve
+from infrastructure.simulators.schwab.grants import Lifetimes
 from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.streamer.pace import ScaledClock
@@ -34,6 +35,8 @@ from infrastructure.simulators.schwab.streamer.room import StreamOptions, market
 
 SPEED: Final = 240.0
 HOUR_S: Final = 3_600.0
+# From here on nothing more goes wrong, so that a bar comes after the last one that was withheld.
+CALM_S: Final = 3_360.0
 # Real seconds; a run that has not settled so long after its hour has failed.
 SETTLED_WITHIN_S: Final = 20.0
 POLICY: Final = StreamPolicy(
@@ -131,15 +134,17 @@ class Hour:
             for squall in forecast(self.seed):
                 await self._until_s(squall.at_s)
                 await self._happen(squall)
+            await self._until_s(CALM_S)
+            self._clear()
             await self._until_s(HOUR_S)
             self._over.set()
-            self._clear()
             await asyncio.gather(asking, trading)
             await self._settle()
         finally:
             self._over.set()
             self._clear()
             await self.stream.stop()
+            reading.cancel()
             await asyncio.gather(running, reading, asking, trading, return_exceptions=True)
 
     async def _begin(self) -> None:
@@ -189,7 +194,7 @@ class Hour:
                 self.evictions += 1
 
     async def _read(self) -> None:
-        while not self._over.is_set() or self.stream.is_connected:
+        while True:
             event = await self.stream.events.get()
             if event is None:
                 await self._pause()
@@ -250,7 +255,9 @@ def play_hour(seed: int) -> Hour:
     end_ns = market.now_ns + round(HOUR_S * NS_PER_S)
     sources = [EndingSource(source, end_ns) for source in market_sources(market, 3.0)]
     stream = StreamOptions(sources=sources, clock=SystemClock())
-    with SchwabSimulator(market, clock=scaled, stream=stream) as simulator:
+    # A code lives 30 seconds of the simulator's clock, which is a moment here.
+    lifetimes = Lifetimes(code_s=HOUR_S)
+    with SchwabSimulator(market, clock=scaled, stream=stream, lifetimes=lifetimes) as simulator:
         return asyncio.run(_play(seed, simulator, scaled))
 
 

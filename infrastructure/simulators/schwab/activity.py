@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
-from infrastructure.matching.events import Filled
+from infrastructure.matching.events import Filled, StatusChanged
 from infrastructure.matching.live_order import LiveOrder
+from infrastructure.matching.status import Status
 from infrastructure.simulators.schwab.account import shares_in
 from infrastructure.simulators.schwab.replay_rows import NEW_YORK
+
+PLACED: Final = ("ExecutionRequested", "ExecutionRequestCreated", "ExecutionRequestCompleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +194,24 @@ def _filled(live: LiveOrder, fill: Filled) -> dict[str, Any]:
             "PrincipalAmmount": decimal_form(principal),
         },
     }
+
+
+def messages_of(event: StatusChanged, live: LiveOrder) -> tuple[str, ...]:
+    """Return the observed messages of one step. [O]"""
+    if event.before is None:
+        if live.replaces_id is not None:
+            return ("ChangeCreated", "ChangeAccepted")
+        return ("OrderCreated", "OrderAccepted")
+    if event.after is Status.WORKING:
+        return ("OrderMonitorCreated",) if live.replaces_id is not None else PLACED
+    if event.after in (Status.CANCELED, Status.REPLACED, Status.EXPIRED):
+        return (
+            "CancelAccepted",
+            "ExecutionRequested",
+            "ExecutionRequestCompleted",
+            "ExecutionCreated",
+            "OrderUROutCompleted",
+        )
+    if event.after is Status.REJECTED:
+        return ("CancelAccepted", "OrderUROutCompleted")
+    return ()

@@ -65,6 +65,7 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     line.add_argument("--as-of", metavar="DATE", type=date.fromisoformat, help="start on DATE")
     line.add_argument("--callback-url", default=DEFAULT_CALLBACK_URL)
     line.add_argument("--state-file", metavar="FILE", type=Path, help="keep issued tokens in FILE")
+    line.add_argument("--accounts", metavar="DIR", type=Path, help="keep accounts in DIR")
     line.add_argument("--endpoint-file", metavar="FILE", type=Path, help="write where it answers")
     line.add_argument("--ownership-key", default="", help="the installation that started it")
     line.add_argument("--seed", type=int, default=0, help="of the invented minutes")
@@ -160,6 +161,7 @@ def _simulator(options: argparse.Namespace) -> SchwabSimulator:
         app_secret=SIMULATED_APP_SECRET,
         callback_url=options.callback_url,
         state_file=options.state_file,
+        accounts_folder=options.accounts,
         tls=tls,
         requests_per_minute=options.limit,
         stream=stream_options(options, market, clock),

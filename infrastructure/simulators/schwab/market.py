@@ -95,7 +95,7 @@ class ReplayMarket:
         self._listings = {
             symbol: listing(symbol, number) for number, symbol in enumerate(sorted(rows), start=1)
         }
-        self._start_ns = self._first_moment(as_of, from_open)
+        self._first_ns = self._start_ns = self._first_moment(as_of, from_open)
         self._origin_ns = self._clock.monotonic_ns()
         self._minutes = lru_cache(maxsize=_DAYS_IN_MEMORY)(self._minutes_of_day)
 
@@ -168,6 +168,17 @@ class ReplayMarket:
     def now_ns(self) -> int:
         """Return the virtual moment, nanoseconds UTC."""
         return self._start_ns + self._clock.monotonic_ns() - self._origin_ns
+
+    @property
+    def identity(self) -> str:
+        """Return what tells this replay from every other: its rows, its start and its seed."""
+        shares = "adjusted" if self.adjusted else "raw"
+        start = np.datetime64(self._first_ns, "ns")
+        return f"{self.source}: {', '.join(self.symbols)}; {shares}; {start}Z; seed {self.seed}"
+
+    def go_on_from(self, ns: int) -> None:
+        """Move the virtual clock on to a moment that an earlier run has reached; never back."""
+        self._start_ns += max(0, ns - self.now_ns)
 
     @property
     def market_date(self) -> date:

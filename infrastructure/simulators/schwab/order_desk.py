@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -11,14 +12,21 @@ from typing import Any, Final
 from infrastructure.errors import InputError
 from infrastructure.exchange.symbology import parse_option
 from infrastructure.exchange.timeframes import trading_date
-from infrastructure.matching.engine import MatchingEngine, Placed
-from infrastructure.matching.events import Event, Filled, StatusChanged
+from infrastructure.matching.engine import MatchingEngine
+from infrastructure.matching.events import Event, Filled
 from infrastructure.matching.live_order import LiveOrder
 from infrastructure.matching.market_quote import MarketQuote
 from infrastructure.matching.order import Ticket
-from infrastructure.matching.status import Status
+from infrastructure.matching.placed import Placed
 from infrastructure.simulators.schwab.account import Account
-from infrastructure.simulators.schwab.activity import ActivityEvent, ActivityListener, data_of
+from infrastructure.simulators.schwab.account_store import AccountStore, SavedDesk
+from infrastructure.simulators.schwab.activity import (
+    ActivityEvent,
+    ActivityListener,
+    data_of,
+    messages_of,
+)
+from infrastructure.simulators.schwab.desk_state import restored, saved_desk
 from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.option_book import OptionBook
 from infrastructure.simulators.schwab.order_reading import (
@@ -26,6 +34,7 @@ from infrastructure.simulators.schwab.order_reading import (
     read_ticket,
     tickets_with_bodies,
 )
+from infrastructure.simulators.schwab.order_record import OrderRecord
 from infrastructure.simulators.schwab.snapshot import snapshot
 from infrastructure.simulators.schwab.synthesis import NS_PER_MINUTE
 from infrastructure.simulators.schwab.trading_hours import TradingHours
@@ -37,7 +46,6 @@ NS_PER_S: Final = 1_000_000_000
 _CENT: Final = Decimal("0.01")
 _LOT: Final = 100
 _DISPLAYED_SHARE: Final = 10
-_PLACED: Final = ("ExecutionRequested", "ExecutionRequestCreated", "ExecutionRequestCompleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +63,6 @@ class OrderPace:
     replace_s: float = 0.0
 
 
-@dataclass(slots=True)
-class OrderRecord:
-    """One node of a sent order.
-
-    Attributes:
-        order_id: Its number.
-        account: Whose.
-        body: The JSON that was sent.
-        entered_ns: When.
-        children: Numbers of the nodes below.
-        is_top: Whether it was sent by itself.
-    """
-
-    order_id: int
-    account: Account
-    body: Mapping[str, Any]
-    entered_ns: int
-    children: tuple[int, ...]
-    is_top: bool
-
-
 class OrderDesk:
     """Take orders and let them meet the replayed minutes. Safe to share between threads.
 
@@ -88,6 +75,7 @@ class OrderDesk:
         options: Quotes of options.
         accounts: Whose orders.
         pace: How long things take; may be replaced while running.
+        store: Keeps all of it between runs; nothing is kept when None.
     """
 
     def __init__(
@@ -96,7 +84,10 @@ class OrderDesk:
         options: OptionBook,
         accounts: Iterable[Account],
         pace: OrderPace | None = None,
+        store: AccountStore | None = None,
     ) -> None:
+        self._store = store
+        self._is_kept = self._has_changed = False
         self.accounts = {account.number: account for account in accounts}
         self.pace = pace or OrderPace()
         self._market = market
@@ -109,12 +100,7 @@ class OrderDesk:
         self._seen_ns = market.now_ns
         self._activities = 0
         for place, account in enumerate(self.accounts.values()):
-            self._engines[account.number] = MatchingEngine(
-                hours=TradingHours(),
-                admission=account,
-                reject_after_ns=round(self.pace.reject_s * NS_PER_S),
-                first_id=FIRST_ORDER_ID + place * ORDERS_AN_ACCOUNT,
-            )
+            self._engines[account.number] = self._new_engine(place, account)
 
     def listen(self, on_activity: ActivityListener) -> Callable[[], None]:
         """Tell somebody of every activity from now on; the returned call ends it."""
@@ -176,7 +162,7 @@ class OrderDesk:
             OrderRefused: If it cannot be read.
         """
         ticket = self.check(body)
-        with self._lock:
+        with self._newest():
             now = self.catch_up()
             engine = self._engines[account.number]
             self._look(account, _symbols(ticket), now)
@@ -192,7 +178,7 @@ class OrderDesk:
         Raises:
             InputError: If nothing of it can be canceled.
         """
-        with self._lock:
+        with self._newest():
             now = self.catch_up()
             engine = self._engines[account.number]
             if self.live(account, order_id) is None:
@@ -219,7 +205,7 @@ class OrderDesk:
         ticket = self.check(body)
         if ticket.order is None or ticket.children:
             raise OrderRefused("an order is replaced by one order without children")
-        with self._lock:
+        with self._newest():
             now = self.catch_up()
             self._look(account, _symbols(ticket), now)
             after = round(self.pace.replace_s * NS_PER_S)
@@ -238,22 +224,23 @@ class OrderDesk:
 
     def record(self, account: Account, order_id: int) -> OrderRecord | None:
         """Return a sent order, None when the account has none of this number."""
-        with self._lock:
+        with self._newest():
             self.catch_up()
             found = self._records.get(order_id)
             return found if found is not None and found.account is account else None
 
     def records(self, account: Account) -> list[OrderRecord]:
         """Return what the account sent, newest first, without what stands below others."""
-        with self._lock:
+        with self._newest():
             self.catch_up()
             mine = [r for r in self._records.values() if r.account is account and r.is_top]
             return sorted(mine, key=lambda record: -record.order_id)
 
     def catch_up(self) -> int:
         """Let the replay's minutes since the last look meet the orders; return the time."""
-        with self._lock:
-            now = self._market.now_ns
+        with self._newest():
+            # Another run of this replay may have seen more of it; time never runs back.
+            now = max(self._market.now_ns, self._seen_ns)
             before, self._seen_ns = self._seen_ns, now
             for account in self.accounts.values():
                 engine = self._engines[account.number]
@@ -267,6 +254,60 @@ class OrderDesk:
                 if quote_now is not None:
                     self._quotes[symbol] = quote_now
             return now
+
+    def keep(self) -> None:
+        """Keep the time that has passed, where there is something to keep."""
+        with self._newest():
+            self.catch_up()
+            self._has_changed = bool(self._records)
+
+    @contextlib.contextmanager
+    def _newest(self) -> Iterator[None]:
+        """Act on the newest state, and keep what a block makes of it before its answer goes out."""
+        with self._lock:
+            if self._store is None or self._is_kept:
+                yield
+                return
+            with self._store.holding():
+                if self._store.has_news():
+                    self._restore(self._store.read())
+                self._is_kept, self._has_changed = True, False
+                try:
+                    yield
+                finally:
+                    self._is_kept = False
+                    if self._has_changed:
+                        self._store.write(self._saved())
+
+    def _saved(self) -> SavedDesk:
+        assert self._store is not None
+        engines = {number: engine.saved() for number, engine in self._engines.items()}
+        return saved_desk(
+            self._store.market,
+            self._seen_ns,
+            self._activities,
+            self.accounts,
+            engines,
+            self._records.values(),
+        )
+
+    def _restore(self, saved: SavedDesk | None) -> None:
+        engines, records = restored(saved, self.accounts)
+        for place, account in enumerate(self.accounts.values()):
+            self._engines[account.number] = self._new_engine(place, account)
+            if account.number in engines:
+                self._engines[account.number].restore(engines[account.number])
+        self._records = {record.order_id: record for record in records}
+        self._activities = 0 if saved is None else saved.activities
+        self._seen_ns = max(self._seen_ns, 0 if saved is None else saved.now_ns)
+
+    def _new_engine(self, place: int, account: Account) -> MatchingEngine:
+        return MatchingEngine(
+            hours=TradingHours(),
+            admission=account,
+            reject_after_ns=round(self.pace.reject_s * NS_PER_S),
+            first_id=FIRST_ORDER_ID + place * ORDERS_AN_ACCOUNT,
+        )
 
     def _between(
         self, symbols: list[str], before: int, now: int
@@ -313,6 +354,7 @@ class OrderDesk:
             self._remember(child, bodies, account, now, False)
 
     def _take(self, account: Account, events: list[Event]) -> None:
+        self._has_changed = self._has_changed or bool(events)
         for event in events:
             live = self._engines[account.number].order(event.order_id)
             if isinstance(event, Filled):
@@ -320,7 +362,7 @@ class OrderDesk:
                 self._activities += len(trades)
                 self._tell(account, live, ("OrderFillCompleted",), event.ns, event)
             else:
-                self._tell(account, live, _messages(event, live), event.ns, None)
+                self._tell(account, live, messages_of(event, live), event.ns, None)
 
     def _tell(
         self,
@@ -335,27 +377,6 @@ class OrderDesk:
             event = ActivityEvent(account.number, kind, data, ns)
             for listener in tuple(self._listeners):
                 listener(event)
-
-
-def _messages(event: StatusChanged, live: LiveOrder) -> tuple[str, ...]:
-    """Return the observed messages of one step. [O]"""
-    if event.before is None:
-        if live.replaces_id is not None:
-            return ("ChangeCreated", "ChangeAccepted")
-        return ("OrderCreated", "OrderAccepted")
-    if event.after is Status.WORKING:
-        return ("OrderMonitorCreated",) if live.replaces_id is not None else _PLACED
-    if event.after in (Status.CANCELED, Status.REPLACED, Status.EXPIRED):
-        return (
-            "CancelAccepted",
-            "ExecutionRequested",
-            "ExecutionRequestCompleted",
-            "ExecutionCreated",
-            "OrderUROutCompleted",
-        )
-    if event.after is Status.REJECTED:
-        return ("CancelAccepted", "OrderUROutCompleted")
-    return ()
 
 
 def _symbols(ticket: Ticket) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any, Final
 from infrastructure.matching.live_order import LiveOrder
 from infrastructure.matching.status import Status
 from infrastructure.simulators.schwab.account import Account, shares_in
-from infrastructure.simulators.schwab.order_desk import OrderDesk, OrderRecord
+from infrastructure.simulators.schwab.order_desk import OrderDesk
 from infrastructure.simulators.schwab.order_reading import OrderRefused
+from infrastructure.simulators.schwab.order_record import OrderRecord
 
 _SENT: Final = (
     "session",

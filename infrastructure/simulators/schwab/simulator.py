@@ -9,6 +9,7 @@ from typing import Final, Literal, Self
 from infrastructure.clock import Clock, SystemClock
 from infrastructure.errors import PortTaken
 from infrastructure.simulators.schwab.account import Account
+from infrastructure.simulators.schwab.account_store import AccountStore
 from infrastructure.simulators.schwab.admin import Admin
 from infrastructure.simulators.schwab.app_registration import (
     DEFAULT_CALLBACK_URL,
@@ -68,6 +69,7 @@ class SchwabSimulator:
         weekend_outage: Trader endpoints are down on weekends of the market's clock. [O]
         recorded_chain: An option chain to show beside the invented ones.
         order_pace: How long rejections, cancels and replacements take.
+        accounts_folder: Where accounts and orders outlive this process; nowhere when None.
 
     Attributes:
         app: The registered application; change it while running to make it pending.
@@ -103,6 +105,7 @@ class SchwabSimulator:
         weekend_outage: bool = False,
         recorded_chain: FileChain | None = None,
         order_pace: OrderPace | None = None,
+        accounts_folder: Path | None = None,
     ) -> None:
         if host not in LOOPBACK_HOSTS:
             raise ValueError(f"the simulator listens on this machine only, not on {host!r}")
@@ -123,7 +126,14 @@ class SchwabSimulator:
         self._server: HttpServer | None = None
         self.options = OptionBook(self.market, recorded_chain)
         accounts = [Account(number, kind, name) for number, kind, name in ACCOUNTS]
-        self.orders = OrderDesk(self.market, self.options, accounts, order_pace)
+        store = None
+        if accounts_folder is not None:
+            store = AccountStore(accounts_folder, self.market.identity)
+            saved = store.peek()
+            if saved is not None:
+                self.market.go_on_from(saved.now_ns)
+        self._keeps_accounts = store is not None
+        self.orders = OrderDesk(self.market, self.options, accounts, order_pace, store)
         self.trader = Trader(self.market, self.orders)
         oauth = OAuth(self.app, self.grants, clock)
         self._stream = StreamerRoom(
@@ -209,6 +219,8 @@ class SchwabSimulator:
             self._stream.close()
             self._server.close()
             self._server = None
+            if self._keeps_accounts:
+                self.orders.keep()
 
     def __enter__(self) -> Self:
         self.start()

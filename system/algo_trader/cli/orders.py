@@ -12,7 +12,6 @@ from system.algo_trader.cli.portfolio import JSON, show_rows, source_of
 
 if TYPE_CHECKING:
     from infrastructure.schwab.orders.order import Order
-    from system.algo_trader.runtime import Runtime
 
 app = typer.Typer(help="List, preview, place and cancel orders.", no_args_is_help=True)
 
@@ -28,6 +27,7 @@ QUANTITY = Annotated[int, typer.Argument(min=1, help="Shares or contracts.")]
 SYMBOL = Annotated[str, typer.Argument(help="A stock, or an option in 21 characters.")]
 LIMIT = Annotated[str | None, typer.Option("--limit", help="The limit price, as 10.05.")]
 STOP = Annotated[str | None, typer.Option("--stop", help="The stop price.")]
+SESSION = Annotated[str, typer.Option("--session", help="NORMAL, AM, PM or SEAMLESS.")]
 
 
 @app.command("list")
@@ -65,11 +65,12 @@ def preview(
     symbol: SYMBOL,
     limit: LIMIT = None,
     stop: STOP = None,
+    session: SESSION = "NORMAL",
     account: ACCOUNT = None,
     as_json: JSON = False,
 ) -> None:
     """Ask Schwab what it would do with an order; nothing is placed."""
-    order = _order(instruction, quantity, symbol, limit, stop)
+    order = _order(instruction, quantity, symbol, limit, stop, session)
     with current(context).runtime() as runtime:
         client = runtime.handler.client()
         found = client.preview_order(client.account_hash(account), order)
@@ -94,16 +95,20 @@ def place(
     symbol: SYMBOL,
     limit: LIMIT = None,
     stop: STOP = None,
+    session: SESSION = "NORMAL",
     account: ACCOUNT = None,
     arm_live: ARM = False,
     as_json: JSON = False,
 ) -> None:
-    """Place an order: in the simulator, or with --arm-live at the real Schwab."""
-    order = _order(instruction, quantity, symbol, limit, stop)
+    """Place an order: in the simulator, or with --arm-live at the real Schwab.
+
+    The simulator's accounts outlive the command; `sim reset` begins with new ones.
+    """
+    order = _order(instruction, quantity, symbol, limit, stop, session)
     with current(context).runtime() as runtime:
         client = runtime.handler.client()
         order_id = client.place_order(client.account_hash(account), order)
-        source = _passing(source_of(runtime), runtime)
+        source = source_of(runtime)
     show_rows(context, as_json, "Placed", ("order",), [(order_id,)], source=source)
 
 
@@ -150,13 +155,13 @@ def _words(name: str) -> str:
     return re.sub(r"(?=[A-Z])", " ", name).lower()
 
 
-def _passing(source: str, runtime: Runtime) -> str:
-    """Add that the accounts of a simulated run end with it."""
-    return f"{source}; it forgets the order now" if runtime.realm.is_simulated else source
-
-
 def _order(
-    instruction: str, quantity: int, symbol: str, limit: str | None, stop: str | None
+    instruction: str,
+    quantity: int,
+    symbol: str,
+    limit: str | None,
+    stop: str | None,
+    session: str,
 ) -> Order:
     from infrastructure.exchange.symbology import AssetClass, parse_symbol
     from infrastructure.schwab.orders.checks import check_order
@@ -169,7 +174,7 @@ def _order(
         (False, True): OrderType.STOP,
         (True, True): OrderType.STOP_LIMIT,
     }
-    order = Order().with_session("NORMAL").with_duration("DAY")
+    order = Order().with_session(session).with_duration("DAY")
     order = order.with_type(kinds[limit is not None, stop is not None])
     order = order if limit is None else order.with_price(limit)
     order = order if stop is None else order.with_stop(stop)

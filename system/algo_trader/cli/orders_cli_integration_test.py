@@ -39,7 +39,8 @@ def test_each_command_says_in_both_forms_that_it_is_simulated(
 
 
 @pytest.mark.parametrize("words", [["positions"], ["orders", "list"], ["orders", "cancel-all"]])
-def test_nothing_to_show_is_an_empty_table(line: CommandLine, words: list[str]) -> None:
+def test_nothing_to_show_is_an_empty_table(tmp_path: Path, words: list[str]) -> None:
+    line = CommandLine(tmp_path)
     assert line.run(*words, "--json").json() == []
     assert "simulator" in line.run(*words).out
 
@@ -83,3 +84,24 @@ def test_a_live_order_needs_a_sign_in_first(tmp_path: Path) -> None:
     run = line.run("orders", "place", *ORDER)
     assert run.code == 2
     assert "auth login" in run.err
+
+
+def test_an_order_and_what_it_bought_are_there_for_the_next_command(tmp_path: Path) -> None:
+    line = CommandLine(tmp_path)
+    late = ["orders", "place", "BUY", "10", "AAPL", "--limit", "440", "--session", "PM"]
+    filled = line.run("--sim", *late, *ACCOUNT, "--json").json()[0]["order"]
+    waiting = line.run("--sim", "orders", "place", *ORDER, "--json").json()[0]["order"]
+    listed = line.run("--sim", "orders", "list", "--json").json()
+    assert [(row["order"], row["status"]) for row in listed] == [
+        (waiting, "PENDING_ACTIVATION"),
+        (filled, "FILLED"),
+    ]
+    [held] = line.run("--sim", "positions", "--json").json()
+    assert (held["symbol"], float(held["quantity"])) == ("AAPL", 10)
+    assert held["source"].startswith("simulator, replay of 2013-03-01")
+    assert line.run("--sim", "orders", "cancel", str(waiting), *ACCOUNT).code == 0
+    assert line.run("--sim", "orders", "list", "--json").json()[0]["status"] == "CANCELED"
+    assert not (tmp_path / "live").exists()
+    assert "forgotten" in line.run("sim", "reset").out
+    assert line.run("--sim", "positions", "--json").json() == []
+    assert line.run("--sim", "orders", "list", "--json").json() == []
