@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 import requests
 
-from infrastructure.clients.chaos.clocks import NS_PER_S, EndingSource, MarketClock
+from infrastructure.clients.chaos.clocks import (
+    NS_PER_S,
+    EndingSource,
+    MarketClock,
+    Pump,
+    PumpedClock,
+)
 from infrastructure.clients.chaos.orders import OrderTraffic
 from infrastructure.clients.chaos.record import Record
 from infrastructure.clients.chaos.user import WANTED, User
@@ -20,7 +26,7 @@ from infrastructure.clients.chaos.weather import FAULTS, Squall, forecast
 from infrastructure.clients.schwab_client import SchwabClient
 from infrastructure.clock import Clock, SystemClock
 from infrastructure.config import Secret
-from infrastructure.errors import OperatorError, StackError
+from infrastructure.errors import OperatorError, RetryableError, StackError
 from infrastructure.schwab.oauth.client import OAuthClient
 from infrastructure.schwab.oauth.tokens import TokenSet
 from infrastructure.schwab.streamer.details import streamer_info
@@ -30,10 +36,10 @@ from infrastructure.simulators.schwab.consent import approve
 from infrastructure.simulators.schwab.grants import Lifetimes
 from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.simulator import SchwabSimulator
-from infrastructure.simulators.schwab.streamer.pace import ScaledClock
 from infrastructure.simulators.schwab.streamer.room import StreamOptions, market_sources
 
-SPEED: Final = 240.0
+SPEED: Final = 300.0
+STEP_S: Final = 3.0
 HOUR_S: Final = 3_600.0
 # From here on nothing more goes wrong, so that a bar comes after the last one that was withheld.
 CALM_S: Final = 3_360.0
@@ -153,7 +159,8 @@ class Hour:
             while not self.stream.is_connected:
                 await self._pause()
             for service, keys in WANTED.items():
-                await self.stream.subscribe(service, keys)
+                with contextlib.suppress(RetryableError):
+                    await self.stream.subscribe(service, keys)
             while not all(self.record.session_of(service) for service in WANTED):
                 await self._pause()
 
@@ -250,10 +257,11 @@ def play_hour(seed: int) -> Hour:
     Raises:
         ChaosFailed: If something that must hold does not.
     """
-    scaled = ScaledClock(SystemClock(), SPEED)
+    scaled = PumpedClock(SPEED, STEP_S)
     market = ReplayMarket.from_bokeh(from_open=True, seed=seed, clock=scaled)
     end_ns = market.now_ns + round(HOUR_S * NS_PER_S)
-    sources = [EndingSource(source, end_ns) for source in market_sources(market, 3.0)]
+    ending = [EndingSource(source, end_ns) for source in market_sources(market, 3.0)]
+    sources = [*ending, Pump(scaled)]
     stream = StreamOptions(sources=sources, clock=SystemClock())
     # A code lives 30 seconds of the simulator's clock, which is a moment here.
     lifetimes = Lifetimes(code_s=HOUR_S)
@@ -268,7 +276,7 @@ async def _play(seed: int, simulator: SchwabSimulator, scaled: Clock) -> Hour:
         return hour
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _signed_in(
     simulator: SchwabSimulator, clock: Clock
 ) -> AsyncIterator[tuple[SchwabClient, Tokens]]:

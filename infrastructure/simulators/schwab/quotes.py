@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from infrastructure.simulators.schwab.derived_quotes import DerivedQuotes
 from infrastructure.simulators.schwab.error_bodies import market_error
 from infrastructure.simulators.schwab.listings import Listing
 from infrastructure.simulators.schwab.market import ReplayMarket
@@ -33,17 +34,19 @@ _BAD_FIELDS: Final = (
 
 
 class Quotes:
-    """Answer quotes of the replayed shares.
+    """Answer quotes of the replayed shares, and of all that is invented beside them.
 
     Last prices, the day's range and volumes are the replay's; bid and ask are invented, a cent
     around the last price, so answers are marked synthetic. What is not known is left out.
 
     Args:
         market: Whose quotes.
+        others: Quotes of everything that is no share.
     """
 
-    def __init__(self, market: ReplayMarket) -> None:
+    def __init__(self, market: ReplayMarket, others: DerivedQuotes) -> None:
         self._market = market
+        self._others = others
         self._entry = WireForm("EquityResponse")
         self._quote = WireForm(
             "QuoteEquity", observed=("postMarketChange", "postMarketPercentChange")
@@ -100,7 +103,7 @@ class Quotes:
         listing = self._market.listing(symbol)
         now = None if listing is None else snapshot(self._market, symbol)
         if listing is None or now is None:
-            return None
+            return self._others.entry(symbol, fields)
         entry: dict[str, Any] = {
             "assetMainType": "EQUITY",
             "assetSubType": "ETF" if listing.is_fund else "COE",

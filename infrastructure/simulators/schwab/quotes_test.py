@@ -13,6 +13,7 @@ from infrastructure.simulators.schwab.wire_check import differences
 from infrastructure.simulators.schwab.wire_forms import WireForm
 
 OBSERVED = ("postMarketChange", "postMarketPercentChange")
+CALL = "AAPL  130419C00430000"
 BAD_FIELDS = (
     "valid fields should be any of all,fundamental,reference,extended,quote,regular or empty value"
 )
@@ -47,11 +48,12 @@ def test_quotes_keep_to_the_published_schema(signed_in: Desk) -> None:
 
 
 def test_unknown_symbols_are_collected_beside_the_known(signed_in: Desk) -> None:
-    body = signed_in.get("/quotes", symbols="AAPL,NOSUCH,$SPX,aapl", indicative="True").json()
+    body = signed_in.get("/quotes", symbols="AAPL,NOSUCH,$NOSUCH,aapl", indicative="True").json()
     assert body.keys() == {"AAPL", "errors"}
-    assert body["errors"] == {"invalidSymbols": ["NOSUCH", "$SPX"]}
-    only = signed_in.get("/quotes", symbols="/ESH23")
-    assert (only.status_code, only.json()) == (200, {"errors": {"invalidSymbols": ["/ESH23"]}})
+    assert body["errors"] == {"invalidSymbols": ["NOSUCH", "$NOSUCH"]}
+    only = signed_in.get("/quotes", symbols="/ESH23,/ESH12")
+    gone = {"invalidSymbols": ["/ESH23", "/ESH12"]}
+    assert (only.status_code, only.json()) == (200, {"errors": gone})
 
 
 def test_no_symbols_and_too_many_are_refused_in_schwabs_words(signed_in: Desk) -> None:
@@ -138,3 +140,54 @@ def test_form_refuses_a_key_that_schwab_does_not_have() -> None:
         "EquityResponse.symbol: null",
         "EquityResponse.realtime: 1 is no boolean",
     ]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "kind", "form"),
+    [
+        (CALL, "OPTION", "OptionResponse"),
+        ("$SPX", "INDEX", "IndexResponse"),
+        ("/ESH13", "FUTURE", "FutureResponse"),
+        ("/ES", "FUTURE", "FutureResponse"),
+        ("./OZCZ13C565", "FUTURE_OPTION", "FutureOptionResponse"),
+        ("EUR/USD", "FOREX", "ForexResponse"),
+        ("AAAHX", "MUTUAL_FUND", "MutualFundResponse"),
+    ],
+)
+def test_every_class_is_quoted_in_its_published_form(
+    signed_in: Desk, symbol: str, kind: str, form: str
+) -> None:
+    entry = signed_in.get("/quotes", symbols=symbol).json()[symbol]
+    extras = ("futureIsTradable", "futureMultiplier", "futureSettlementPrice", "uvExpirationType")
+    assert differences(entry, form, observed=extras) == []
+    assert (entry["assetMainType"], entry["symbol"]) == (kind, symbol)
+    assert entry["reference"]["description"]
+    assert entry["quote"]["securityStatus"] == "Normal"
+    assert (
+        "reference" not in signed_in.get("/quotes", symbols=symbol, fields="quote").json()[symbol]
+    )
+    path = symbol.replace("/", "%2F")
+    assert signed_in.get(f"/{path}/quotes").json().keys() == {symbol}
+
+
+def test_a_future_is_quoted_as_its_root_and_names_the_active_contract(signed_in: Desk) -> None:
+    body = signed_in.get("/quotes", symbols="/ES,/ESH13").json()
+    assert body["/ES"]["quote"] == body["/ESH13"]["quote"]
+    assert body["/ES"]["reference"]["futureActiveSymbol"] == "/ESH13"
+    assert body["/ES"]["reference"]["futureMultiplier"] == 50
+    quote = body["/ES"]["quote"]
+    share = (quote["lastPrice"] - quote["closePrice"]) / quote["closePrice"]
+    assert quote["futurePercentChange"] == pytest.approx(share, abs=1e-9)
+    assert quote["lastPrice"] / 0.25 == round(quote["lastPrice"] / 0.25)
+
+
+def test_an_option_is_quoted_as_in_its_chain(signed_in: Desk) -> None:
+    entry = signed_in.get("/quotes", symbols=CALL).json()[CALL]
+    chain = signed_in.get("/chains", symbol="AAPL", strike=430, contractType="CALL").json()
+    [contract] = chain["callExpDateMap"]["2013-04-19:49"]["430.0"]
+    assert contract["symbol"] == CALL
+    names = {"bidPrice": "bid", "askPrice": "ask", "delta": "delta", "openInterest": "openInterest"}
+    for name, in_chain in names.items():
+        assert entry["quote"][name] == contract[in_chain]
+    assert entry["reference"]["daysToExpiration"] == contract["daysToExpiration"] == 49
+    assert entry["quote"]["moneyIntrinsicValue"] == round(chain["underlyingPrice"] - 430, 4)

@@ -20,6 +20,7 @@ from infrastructure.simulators.schwab.app_registration import (
 from infrastructure.simulators.schwab.application import Application
 from infrastructure.simulators.schwab.chain_file import FileChain
 from infrastructure.simulators.schwab.chains import Chains
+from infrastructure.simulators.schwab.derived_quotes import DerivedQuotes
 from infrastructure.simulators.schwab.faults import Faults
 from infrastructure.simulators.schwab.grants import Grants, Lifetimes
 from infrastructure.simulators.schwab.http_server import HttpServer
@@ -145,7 +146,7 @@ class SchwabSimulator:
             oauth,
             *self._stream.endpoints,
             self.price_history,
-            Quotes(self.market),
+            Quotes(self.market, DerivedQuotes(self.market, self.options)),
             Instruments(self.market),
             MarketHours(self.market),
             Status(self.market),

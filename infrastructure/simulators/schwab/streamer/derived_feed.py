@@ -80,6 +80,14 @@ class DerivedFeed:
         self._values[service, key] = values
         return True
 
+    def values(self, service: str, key: str, now_ns: int) -> dict[str, Any] | None:
+        """Return a key's fields at a moment, None for what is no symbol of the service."""
+        try:
+            values = self._maker(service, key, parse_symbol(key), now_ns)
+        except UnknownSymbol:
+            return None
+        return None if values is None else values(now_ns)
+
     def advance(self, now_ns: int, publish: Publish) -> None:
         """Publish every second and every minute up to a moment."""
         for (service, key), values in self._values.items():
