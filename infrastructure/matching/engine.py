@@ -154,12 +154,19 @@ class MatchingEngine:
             self._take_over(old, new, ns)
         return new.order_id, self._told()
 
-    def on_quote(self, quote: MarketQuote, ns: int) -> list[Event]:
-        """See the market for one symbol, and trade what can trade."""
+    def on_quote(self, quote: MarketQuote, ns: int, is_new: bool = True) -> list[Event]:
+        """See the market for one symbol, and trade what can trade.
+
+        Args:
+            quote: The best prices and what stands there.
+            ns: Now.
+            is_new: Whether its sizes stand there anew; after a trade alone they do not.
+        """
         self._pass_time(ns)
         self._quotes[quote.symbol] = quote
-        self._used.pop((quote.symbol, 1), None)
-        self._used.pop((quote.symbol, -1), None)
+        if is_new:
+            self._used.pop((quote.symbol, 1), None)
+            self._used.pop((quote.symbol, -1), None)
         for live in self.open_orders():
             if any(leg.symbol == quote.symbol for leg in live.order.legs):
                 self._try(live, ns)

@@ -37,6 +37,7 @@ from infrastructure.simulators.schwab.grants import Lifetimes
 from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.streamer.room import StreamOptions, market_sources
+from infrastructure.simulators.schwab.streamer.sources import Source
 
 SPEED: Final = 300.0
 STEP_S: Final = 3.0
@@ -261,7 +262,7 @@ def play_hour(seed: int) -> Hour:
     market = ReplayMarket.from_bokeh(from_open=True, seed=seed, clock=scaled)
     end_ns = market.now_ns + round(HOUR_S * NS_PER_S)
     ending = [EndingSource(source, end_ns) for source in market_sources(market, 3.0)]
-    sources = [*ending, Pump(scaled)]
+    sources: list[Source] = [*ending, Pump(scaled)]
     stream = StreamOptions(sources=sources, clock=SystemClock())
     # A code lives 30 seconds of the simulator's clock, which is a moment here.
     lifetimes = Lifetimes(code_s=HOUR_S)

@@ -23,6 +23,7 @@ from infrastructure.simulators.schwab.replay_rows import (
     Rows,
     rows_from_bokeh,
     rows_from_file,
+    ticks_from_file,
     trading_date_range,
     with_split,
 )
@@ -34,6 +35,7 @@ from infrastructure.simulators.schwab.synthesis import (
     generator,
     regular_minutes,
 )
+from infrastructure.simulators.schwab.ticks import Ticks
 
 NS_PER_S: Final = 1_000_000_000
 DAILY_TIMEFRAMES: Final = ("1d", "1w", "1mo")
@@ -60,6 +62,7 @@ class ReplayMarket:
         from_open: Start at that session's open instead, for a market that trades.
         seed: Of the invented minutes.
         clock: What moves the virtual clock.
+        ticks: Trades and quotes behind the rows, by symbol.
 
     Raises:
         InputError: If a row's date is no session of the NYSE or nothing lies before `as_of`.
@@ -76,8 +79,10 @@ class ReplayMarket:
         from_open: bool = False,
         seed: int = 0,
         clock: Clock | None = None,
+        ticks: Mapping[str, Ticks] | None = None,
     ) -> None:
         self.source = source
+        self._ticks = dict(ticks or {})
         self.seed = seed
         self.adjusted = adjusted
         self._clock = clock or SystemClock()
@@ -157,6 +162,7 @@ class ReplayMarket:
             from_open=from_open,
             seed=seed,
             clock=clock,
+            ticks=ticks_from_file(path, symbol=symbol, zone=zone),
         )
 
     @property
@@ -194,6 +200,13 @@ class ReplayMarket:
     def listing(self, symbol: str) -> Listing | None:
         """Return what a symbol is, None when this market does not trade it."""
         return self._listings.get(symbol)
+
+    def ticks(self, symbol: str) -> Ticks | None:
+        """Return the trades and quotes behind a symbol's minutes, None without a record of them.
+
+        They reach past the virtual moment; only what is up to it may be shown.
+        """
+        return self._ticks.get(symbol)
 
     def listings(self) -> tuple[Listing, ...]:
         """Return every instrument, by symbol."""
@@ -378,21 +391,3 @@ def _in_shares(bars: Bars, ratio: float) -> Bars:
         bars.close / ratio,
         bars.volume,
     )
-
-
-def merged_by_calendar(bars: Bars, timeframe: str) -> Bars:
-    """Merge daily bars into weeks (from Monday) or months, stamped as Schwab does. [O][?]
-
-    Args:
-        bars: Daily bars.
-        timeframe: "1w" or "1mo".
-    """
-    if len(bars) == 0:
-        return no_bars()
-    return merged(bars, schwab_bar_starts(local_dates(bars.start_ns, NEW_YORK), timeframe))
-
-
-def merged_by_clock(bars: Bars, minutes: int) -> Bars:
-    """Merge one-minute bars into bars of 5, 10, 15 or 30 minutes of the hour."""
-    step = minutes * NS_PER_MINUTE
-    return merged(bars, bars.start_ns - bars.start_ns % step)

@@ -26,6 +26,7 @@ from infrastructure.simulators.schwab.activity import (
     data_of,
     messages_of,
 )
+from infrastructure.simulators.schwab.desk_quotes import recorded_quote, share_quote, symbols_of
 from infrastructure.simulators.schwab.desk_state import restored, saved_desk
 from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.option_book import OptionBook
@@ -42,10 +43,6 @@ from infrastructure.simulators.schwab.trading_hours import TradingHours
 FIRST_ORDER_ID: Final = 1_000_000_000_001
 ORDERS_AN_ACCOUNT: Final = 1_000_000_000
 NS_PER_S: Final = 1_000_000_000
-
-_CENT: Final = Decimal("0.01")
-_LOT: Final = 100
-_DISPLAYED_SHARE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +117,13 @@ class OrderDesk:
             now = snapshot(self._market, symbol)
             if now is None:
                 return None
+            best = recorded_quote(symbol, now.tick)
+            if best is not None:
+                return best
             today = self._market.market_date
             volumes = self._market.minutes(symbol, today, today, True).volume
             size = int(volumes[-1]) if volumes.size else 0
-            return _share_quote(symbol, Decimal(str(round(now.last, 4))), size)
+            return share_quote(symbol, Decimal(str(round(now.last, 4))), size)
         try:
             contract = self._options.contract(parse_option(symbol))
         except InputError:
@@ -150,7 +150,7 @@ class OrderDesk:
             OrderRefused: With the text of the 400 answer.
         """
         ticket = read_ticket(body)
-        for symbol in _symbols(ticket):
+        for symbol in symbols_of(ticket):
             if self.quote(symbol) is None:
                 raise OrderRefused(f"the instrument {symbol} was not found")
         return ticket
@@ -165,7 +165,7 @@ class OrderDesk:
         with self._newest():
             now = self.catch_up()
             engine = self._engines[account.number]
-            self._look(account, _symbols(ticket), now)
+            self._look(account, symbols_of(ticket), now)
             placed, events = engine.submit(ticket, now)
             bodies = iter(tickets_with_bodies(ticket, body))
             self._remember(placed, bodies, account, now, True)
@@ -207,7 +207,7 @@ class OrderDesk:
             raise OrderRefused("an order is replaced by one order without children")
         with self._newest():
             now = self.catch_up()
-            self._look(account, _symbols(ticket), now)
+            self._look(account, symbols_of(ticket), now)
             after = round(self.pace.replace_s * NS_PER_S)
             new, events = self._engines[account.number].replace(order_id, ticket.order, now, after)
             children = self._records[order_id].children
@@ -245,9 +245,9 @@ class OrderDesk:
             for account in self.accounts.values():
                 engine = self._engines[account.number]
                 wanted = {leg.symbol for live in engine.open_orders() for leg in live.order.legs}
-                for moment, quote in self._between(sorted(wanted), before, now):
+                for moment, quote, is_new in self._between(sorted(wanted), before, now):
                     self._quotes[quote.symbol] = quote
-                    self._take(account, engine.on_quote(quote, moment))
+                    self._take(account, engine.on_quote(quote, moment, is_new))
                 self._take(account, engine.advance(now))
             for symbol in {s for a in self.accounts.values() for s in a.positions}:
                 quote_now = self.quote(symbol)
@@ -311,13 +311,20 @@ class OrderDesk:
 
     def _between(
         self, symbols: list[str], before: int, now: int
-    ) -> Iterable[tuple[int, MarketQuote]]:
-        found: list[tuple[int, MarketQuote]] = []
+    ) -> Iterable[tuple[int, MarketQuote, bool]]:
+        found: list[tuple[int, MarketQuote, bool]] = []
         for symbol in symbols:
             if self._market.listing(symbol) is None:
                 quote = self.quote(symbol)
                 if quote is not None and now > before:
-                    found.append((now, quote))
+                    found.append((now, quote, True))
+                continue
+            ticks = self._market.ticks(symbol)
+            if ticks is not None and ticks.has_quotes:
+                for tick in ticks.between(before, now):
+                    quote = recorded_quote(symbol, tick)
+                    if quote is not None:
+                        found.append((tick.ns, quote, not tick.size))
                 continue
             first, last = trading_date(before), trading_date(now)
             bars = self._market.minutes(symbol, first, last, True)
@@ -330,7 +337,7 @@ class OrderDesk:
                     moment = start + (part + 1) * NS_PER_MINUTE // 4 - 1
                     if moment > before:
                         price_now = Decimal(str(round(float(price), 4)))
-                        found.append((moment, _share_quote(symbol, price_now, size)))
+                        found.append((moment, share_quote(symbol, price_now, size), True))
         return sorted(found, key=lambda each: each[0])
 
     def _look(self, account: Account, symbols: Iterable[str], now: int) -> None:
@@ -377,15 +384,3 @@ class OrderDesk:
             event = ActivityEvent(account.number, kind, data, ns)
             for listener in tuple(self._listeners):
                 listener(event)
-
-
-def _symbols(ticket: Ticket) -> list[str]:
-    found = [] if ticket.order is None else [leg.symbol for leg in ticket.order.legs]
-    for child in ticket.children:
-        found += _symbols(child)
-    return list(dict.fromkeys(found))
-
-
-def _share_quote(symbol: str, last: Decimal, volume: int) -> MarketQuote:
-    size = max(volume // _DISPLAYED_SHARE // _LOT * _LOT, _LOT)
-    return MarketQuote(symbol, last - _CENT, last + _CENT, size, size, last)

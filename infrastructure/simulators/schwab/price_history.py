@@ -15,9 +15,8 @@ from infrastructure.simulators.schwab.bars import Bars
 from infrastructure.simulators.schwab.error_bodies import market_error
 from infrastructure.simulators.schwab.market import (
     ReplayMarket,
-    merged_by_calendar,
-    merged_by_clock,
 )
+from infrastructure.simulators.schwab.merging import merged_by_calendar, merged_by_clock
 from infrastructure.simulators.schwab.messages import Request, Response, json_response
 from infrastructure.simulators.schwab.parameters import (
     Refused,

@@ -178,10 +178,28 @@ def _quote(now: Snapshot) -> dict[str, Any]:
         "totalVolume": now.volume,
         "tradeTime": last_ms,
     }
+    quote |= _recorded(now)
     if len(now.extended):
         after, after_percent = _change(now.last, now.regular_last)
         quote |= {"postMarketChange": after, "postMarketPercentChange": after_percent}
     return quote
+
+
+def _recorded(now: Snapshot) -> dict[str, Any]:
+    """Return the recorded best bid and offer; nothing where a file has none."""
+    tick = now.tick
+    if tick is None or tick.bid is None or tick.ask is None:
+        return {}
+    time_ms = tick.ns // _NS_PER_MS
+    return {
+        "askPrice": tick.ask,
+        "askSize": tick.ask_size,
+        "askTime": time_ms,
+        "bidPrice": tick.bid,
+        "bidSize": tick.bid_size,
+        "bidTime": time_ms,
+        "quoteTime": time_ms,
+    }
 
 
 def _regular(now: Snapshot) -> dict[str, Any]:

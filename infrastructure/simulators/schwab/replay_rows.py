@@ -14,6 +14,7 @@ from infrastructure.errors import InputError
 from infrastructure.exchange.zones import Dates, local_dates
 from infrastructure.simulators.schwab.bars import Bars
 from infrastructure.simulators.schwab.splits import Split
+from infrastructure.simulators.schwab.ticks import Ticks
 
 BarLabel = Literal["start", "end"]
 NEW_YORK: Final = "America/New_York"
@@ -21,7 +22,8 @@ NEW_YORK: Final = "America/New_York"
 _NS_PER_MINUTE: Final = 60_000_000_000
 _COLUMNS: Final = ("open", "high", "low", "close", "volume")
 _SYMBOL_NAMES: Final = ("symbol", "ticker")
-_TIME_NAMES: Final = ("datetime", "time", "timestamp", "date")
+_TIME_NAMES: Final = ("ts_event", "datetime", "time", "timestamp", "date")
+_QUOTED: Final = ("bid", "ask", "bid_size", "ask_size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def rows_from_file(
         path: The file; its columns are symbol (or ticker), one of datetime, time, timestamp,
             date, and open, high, low, close, volume, in any case and order. A time of midnight
             in every row means daily bars. Trades have price and size instead of the five, and
-            become minutes.
+            become minutes; beside them rows may have bid, ask, bid_size and ask_size.
         symbol: The symbol of all rows when the file has no such column.
         zone: The zone of times that name none.
         bar_label: Whether a minute's time is its start or its end.
@@ -100,6 +102,38 @@ def rows_from_file(
         str(name).strip().upper(): _file_rows(path, part, names, time_name, zone, bar_label)
         for name, part in frame.groupby(names[symbol_name], sort=True)
     }
+
+
+def ticks_from_file(
+    path: Path, *, symbol: str | None = None, zone: str = NEW_YORK
+) -> dict[str, Ticks]:
+    """Read the trades, and the best bids and offers, of a file; nothing out of a file of bars.
+
+    Arguments and errors as `rows_from_file`.
+    """
+    frame = _read(path)
+    names = {str(column).strip().lower(): column for column in frame.columns}
+    time_name = next((name for name in _TIME_NAMES if name in names), None)
+    if not {"price", "size"} <= names.keys() or "open" in names or time_name is None:
+        return {}
+    symbol_name = next((name for name in _SYMBOL_NAMES if name in names), None)
+    if symbol_name is None:
+        frame, names = frame.assign(symbol=symbol), {**names, "symbol": "symbol"}
+        symbol_name = "symbol"
+    found = {}
+    for name, part in frame.groupby(names[symbol_name], sort=True):
+        times = _instants(path, part[names[time_name]], zone)
+        order = np.argsort(times, kind="stable")
+        part = part.iloc[order]
+        values = {"last": part[names["price"]].ffill(), "size": part[names["size"]]}
+        values["size"] = values["size"].where(part[names["price"]].notna())
+        for column in _QUOTED:
+            has = column in names
+            values[column] = part[names[column]].ffill() if has else part[names["price"]] * np.nan
+        found[str(name).strip().upper()] = Ticks(
+            times[order], {word: each.to_numpy(dtype=np.float64) for word, each in values.items()}
+        )
+    return found
 
 
 def _daily(symbol: str, columns: Mapping[str, Sequence[Any]]) -> Rows:
@@ -154,6 +188,9 @@ def _minutes_of_trades(path: Path, frame: Any, names: Mapping[str, Any], zone: s
     import pandas as pd
 
     symbol_name = next((name for name in _SYMBOL_NAMES if name in names), None)
+    if "bid" in names or "ask" in names:
+        # A quote's row has no price.
+        frame = frame[frame[names["price"]].notna()]
     times = _instants(path, frame[names[time_name]], zone)
     trades = pd.DataFrame(
         {

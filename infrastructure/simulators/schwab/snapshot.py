@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -10,6 +10,7 @@ from infrastructure.exchange.timeframes import trading_date
 from infrastructure.simulators.schwab.bars import Bars
 from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.synthesis import NS_PER_MINUTE
+from infrastructure.simulators.schwab.ticks import Tick, Ticks
 
 YEAR: Final = timedelta(days=365)
 _NS_PER_DAY: Final = 86_400 * 1_000_000_000
@@ -29,6 +30,7 @@ class Snapshot:
         year_high: Highest price of 52 weeks; so is `year_low` the lowest.
         volumes: Daily volumes of up to a year, oldest first.
         extended: Minutes of extended hours since the session's close, without a row when none.
+        tick: The recorded bid, offer and trade behind it, None without a record of them.
     """
 
     open: float
@@ -44,6 +46,7 @@ class Snapshot:
     volume: int
     volumes: tuple[int, ...]
     extended: Bars
+    tick: Tick | None = None
 
     def average_volume(self, sessions: int) -> float:
         """Return the mean daily volume of the last sessions."""
@@ -70,7 +73,7 @@ def snapshot(market: ReplayMarket, symbol: str) -> Snapshot | None:
     year = daily.between(int(daily.start_ns[-1]) - year_ns, now)
     regular_last = float(daily.close[-1])
     has_after = len(after) > 0
-    return Snapshot(
+    found = Snapshot(
         open=float(daily.open[-1]),
         high=float(daily.high[-1]),
         low=float(daily.low[-1]),
@@ -84,4 +87,29 @@ def snapshot(market: ReplayMarket, symbol: str) -> Snapshot | None:
         volume=int(daily.volume[-1]),
         volumes=tuple(year.volume.tolist()),
         extended=after,
+    )
+    ticks = market.ticks(symbol)
+    return found if ticks is None else _with_ticks(found, ticks, now, close_ns)
+
+
+def _with_ticks(found: Snapshot, ticks: Ticks, now: int, close_ns: int) -> Snapshot:
+    """Add the trades of the running minute, which no bar has yet, and the newest quote."""
+    tick = ticks.at(now)
+    minute = now - now % NS_PER_MINUTE
+    trades = [each for each in ticks.between(minute - 1, now) if each.size and each.last]
+    if not trades or now >= close_ns:
+        return replace(found, tick=tick)
+    prices = [each.last for each in trades if each.last is not None]
+    return replace(
+        found,
+        high=max(found.high, *prices),
+        low=min(found.low, *prices),
+        last=prices[-1],
+        last_ns=trades[-1].ns,
+        regular_last=prices[-1],
+        regular_last_ns=trades[-1].ns,
+        year_high=max(found.year_high, *prices),
+        year_low=min(found.year_low, *prices),
+        volume=found.volume + sum(each.size for each in trades),
+        tick=tick,
     )

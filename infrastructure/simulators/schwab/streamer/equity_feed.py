@@ -21,6 +21,7 @@ from infrastructure.simulators.schwab.streamer.forms import service_forms
 from infrastructure.simulators.schwab.streamer.minute_ticks import MinuteTicks, minute_ticks
 from infrastructure.simulators.schwab.streamer.sources import Publish
 from infrastructure.simulators.schwab.synthesis import generator
+from infrastructure.simulators.schwab.ticks import Tick
 
 CHART_EQUITY: Final = "CHART_EQUITY"
 BOOKS: Final = {"N": "NYSE_BOOK", "Q": "NASDAQ_BOOK"}
@@ -97,6 +98,11 @@ class EquityFeed:
 
     def _play(self, symbol: str, line: EquityLine, now_ns: int, publish: Publish) -> None:
         played = self._played_ns[symbol]
+        recorded = self._market.ticks(symbol)
+        if recorded is not None:
+            self._play_recorded(symbol, line, recorded.between(played, now_ns), publish)
+            self._played_ns[symbol] = now_ns
+            return
         minute = played + 1 - (played + 1) % _NS_PER_MINUTE
         is_told = (LEVELONE_EQUITIES, symbol) in self._keys
         book = BOOKS.get(line.listing.exchange_code, "")
@@ -119,6 +125,25 @@ class EquityFeed:
                         publish(book, symbol, self._book(book, symbol, line, moment))
             minute += _NS_PER_MINUTE
         self._played_ns[symbol] = now_ns
+
+    def _play_recorded(
+        self, symbol: str, line: EquityLine, ticks: list[Tick], publish: Publish
+    ) -> None:
+        """Play the file's own trades and quotes instead of invented seconds."""
+        book = BOOKS.get(line.listing.exchange_code, "")
+        for tick in ticks:
+            day = trading_date(tick.ns)
+            if day != line.day and len(self._minutes(symbol, day)):
+                line.begin_day(day)
+            line.quote(tick)
+            if tick.size and tick.last is not None:
+                session = calendar("XNYS").session(day)
+                regular = session.open_ns <= tick.ns < session.close_ns
+                line.trade(tick.last, tick.size, tick.ns, regular)
+            if (LEVELONE_EQUITIES, symbol) in self._keys:
+                publish(LEVELONE_EQUITIES, symbol, line.values())
+            if (book, symbol) in self._keys:
+                publish(book, symbol, self._book(book, symbol, line, tick.ns))
 
     def _ticks_of_minute(
         self, symbol: str, minute_ns: int

@@ -9,6 +9,7 @@ from infrastructure.exchange.timeframes import trading_date
 from infrastructure.simulators.schwab.listings import Listing
 from infrastructure.simulators.schwab.snapshot import Snapshot
 from infrastructure.simulators.schwab.streamer.forms import service_forms
+from infrastructure.simulators.schwab.ticks import Tick
 
 LEVELONE_EQUITIES: Final = "LEVELONE_EQUITIES"
 
@@ -36,6 +37,7 @@ class EquityLine:
         self.last_size, self.last_ns = _LOT, now.last_ns
         self.regular_last, self.regular_ns = now.regular_last, now.regular_last_ns
         self.is_regular = False
+        self.best: Tick | None = None if now.tick is None or now.tick.bid is None else now.tick
         self.day = trading_date(now.regular_last_ns)
 
     def begin_day(self, day: date) -> None:
@@ -65,6 +67,11 @@ class EquityLine:
         self.regular_last, self.regular_ns = price, moment_ns
         self.year_high, self.year_low = max(self.year_high, price), min(self.year_low, price)
 
+    def quote(self, tick: Tick) -> None:
+        """Take a recorded best bid and offer in."""
+        if tick.bid is not None and tick.ask is not None:
+            self.best = tick
+
     @property
     def net_change(self) -> tuple[float, float]:
         """Return the change since the previous close, in dollars and in percent."""
@@ -77,13 +84,16 @@ class EquityLine:
         after_change, after_percent = _change(self.last, self.regular_last)
         time_ms, venue = self.last_ns // _NS_PER_MS, self.listing.exchange_code
         mic = _MICS.get(venue, "XNAS")
+        best = self.best
+        bid, ask = (None, None) if best is None else (best.bid, best.ask)
+        quoted_ms = time_ms if best is None else best.ns // _NS_PER_MS
         return self._form.filled(
             {
-                "bidPrice": round(self.last - _CENT, 4),
-                "askPrice": round(self.last + _CENT, 4),
+                "bidPrice": round(self.last - _CENT, 4) if bid is None else bid,
+                "askPrice": round(self.last + _CENT, 4) if ask is None else ask,
                 "lastPrice": self.last,
-                "bidSize": _LOT,
-                "askSize": _LOT,
+                "bidSize": _LOT if best is None else best.bid_size,
+                "askSize": _LOT if best is None else best.ask_size,
                 "askId": venue,
                 "bidId": venue,
                 "totalVolume": self.volume,
@@ -107,11 +117,11 @@ class EquityLine:
                 "regularMarketNetChange": regular_change,
                 "securityStatus": "Normal",
                 "mark": self.last,
-                "quoteTime": time_ms,
+                "quoteTime": quoted_ms,
                 "tradeTime": time_ms,
                 "regularMarketTradeTime": self.regular_ns // _NS_PER_MS,
-                "bidTime": time_ms,
-                "askTime": time_ms,
+                "bidTime": quoted_ms,
+                "askTime": quoted_ms,
                 "askMicId": mic,
                 "bidMicId": mic,
                 "lastMicId": mic,
