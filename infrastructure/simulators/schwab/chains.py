@@ -7,13 +7,20 @@ from datetime import date
 from typing import Any, Final
 
 from infrastructure.exchange.option_expiry import is_monthly_expiry, settlement_of
+from infrastructure.simulators.schwab.analytical import assumptions
 from infrastructure.simulators.schwab.contract_form import contract_form
 from infrastructure.simulators.schwab.error_bodies import body_too_big, market_error
 from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.messages import Request, Response, json_response
 from infrastructure.simulators.schwab.option_book import OptionBook
 from infrastructure.simulators.schwab.option_surface import RATE, Contract
-from infrastructure.simulators.schwab.parameters import Refused, refused, required, whole_number
+from infrastructure.simulators.schwab.parameters import (
+    Refused,
+    number,
+    refused,
+    required,
+    whole_number,
+)
 from infrastructure.simulators.schwab.router import Router
 from infrastructure.simulators.schwab.snapshot import snapshot
 from infrastructure.simulators.schwab.wire_forms import WireForm
@@ -68,16 +75,25 @@ class Chains:
             keep = _filters(request)
             count = whole_number(request, "strikeCount")
             window = _choice(request, "range", RANGES, "ALL")
+            assumed = assumptions(request) if strategy == "ANALYTICAL" else None
+            interval = number(request, "interval")
         except Refused as refusal:
             return refusal.response
         spot = self._book.spot(symbol) if self._book.knows(symbol) else None
         if spot is None:
             return market_error(404)
         chosen = [each for each in self._book.contracts(symbol) if keep(each)]
+        if assumed is not None:
+            now_ns = self._book.moment_ns(symbol)
+            chosen = [assumed.valued(each, spot, now_ns) for each in chosen]
         chosen = _in_range(chosen, spot, window)
         if count is not None:
             chosen = _around(chosen, spot, count)
         body = self._body(request, symbol, spot, strategy, chosen)
+        if assumed is not None:
+            body |= assumed.shown()
+        if interval is not None:
+            body["interval"] = interval
         response = json_response(200, body)
         return body_too_big() if len(response.body) > GATEWAY_LIMIT else response
 
@@ -199,19 +215,17 @@ def _choice(request: Request, name: str, allowed: tuple[str, ...] | list[str], d
 def _filters(request: Request) -> _Keep:
     kind = _choice(request, "contractType", ["CALL", "PUT", "ALL"], "ALL")
     month = _choice(request, "expMonth", [*MONTHS, "ALL"], "ALL")
+    standard = _choice(request, "optionType", ["S", "NS", "ALL"], "ALL")
     first, last = _day(request, "fromDate"), _day(request, "toDate")
     if first is not None and last is not None and first > last:
         raise refused("toDate", "toDate must not be before fromDate")
-    text = request.query.get("strike", "").strip()
-    try:
-        strike = float(text) if text else None
-    except ValueError as error:
-        raise refused("strike", "strike must be a number") from error
+    strike = number(request, "strike")
 
     def keep(contract: Contract) -> bool:
         option = contract.option
         return (
             (kind == "ALL" or kind[0] == option.right)
+            and (standard == "ALL" or (standard == "NS") == option.is_adjusted)
             and (month == "ALL" or MONTHS[option.expiry.month - 1] == month)
             and (first is None or option.expiry >= first)
             and (last is None or option.expiry <= last)
@@ -237,7 +251,10 @@ def _in_range(chosen: list[Contract], spot: float, window: str) -> list[Contract
             if ((float(each.option.strike) < spot) == (each.option.right == "C"))
             == (window == "ITM")
         ]
-    if window == "NTM":
+    if window in ("SAK", "SBK"):
+        # Strikes above, or below, the market. [S]
+        return [each for each in chosen if (float(each.option.strike) > spot) == (window == "SAK")]
+    if window in ("NTM", "SNK"):
         return [each for each in chosen if abs(float(each.option.strike) / spot - 1) <= _NEAR]
     return chosen
 

@@ -133,6 +133,9 @@ def test_a_chain_is_cut_by_its_parameters(signed_in: Desk) -> None:
         ({"symbol": "AAPL", "strategy": "GUESS"}, 400),
         ({"symbol": "AAPL", "range": "FAR"}, 400),
         ({"symbol": "AAPL", "fromDate": "soon"}, 400),
+        ({"symbol": "AAPL", "interval": "wide"}, 400),
+        ({"symbol": "AAPL", "optionType": "X"}, 400),
+        ({"symbol": "AAPL", "strategy": "ANALYTICAL", "volatility": "0"}, 400),
         ({"symbol": "AAPL", "fromDate": "2013-05-02", "toDate": "2013-05-01"}, 400),
     ],
 )
@@ -182,3 +185,39 @@ def test_moneyness_bends_the_surface_down_to_high_strikes(signed_in: Desk) -> No
         low = [vol for strike, vol in row[:6] if strike < body["underlyingPrice"]]
         high = [vol for strike, vol in row[:6] if strike > body["underlyingPrice"]]
         assert min(low) > max(high)
+
+
+def test_ranges_and_months_and_kinds_cut_a_chain(signed_in: Desk) -> None:
+    spot = signed_in.get("/chains", symbol="IBM", strikeCount=1).json()["underlyingPrice"]
+
+    def strikes(**query: str) -> list[float]:
+        body = signed_in.get("/chains", symbol="IBM", contractType="CALL", **query).json()
+        return [strike for _, strike in contracts(body, "call")]
+
+    assert min(strikes(range="SAK")) > spot > max(strikes(range="SBK"))
+    assert max(abs(strike / spot - 1) for strike in strikes(range="SNK")) <= 0.05
+    assert max(strikes(range="ITM")) < spot < min(strikes(range="OTM"))
+    assert strikes(optionType="NS") == []
+    assert strikes(optionType="S") == strikes() != []
+    april = signed_in.get("/chains", symbol="IBM", expMonth="APR", interval=5).json()
+    assert {day[:7] for day, _ in contracts(april, "put")} == {"2013-04"}
+    assert april["interval"] == 5.0
+
+
+def test_an_analytical_chain_is_valued_with_the_askers_assumptions(signed_in: Desk) -> None:
+    query = {"symbol": "IBM", "strategy": "ANALYTICAL", "strikeCount": "3"}
+    assumed = {"volatility": 40, "underlyingPrice": 210, "interestRate": 3, "daysToExpiration": 73}
+    body = signed_in.get("/chains", **query, **assumed).json()
+    for name, number in assumed.items():
+        assert body[name] == number
+    plain = contracts(signed_in.get("/chains", symbol="IBM", strikeCount=3).json(), "call")
+    for (day, strike), call in contracts(body, "call").items():
+        put = contracts(body, "put")[day, strike]
+        # Put and call at one strike differ by the forward, whatever the volatility.
+        parity = 210 - strike * exp(-0.03 * 73 / 365)
+        difference = call["theoreticalOptionValue"] - put["theoreticalOptionValue"]
+        assert difference == pytest.approx(parity, abs=1e-4)
+        assert call["volatility"] == 40.0
+        assert (call["bid"], call["ask"]) == (plain[day, strike]["bid"], plain[day, strike]["ask"])
+    ignored = signed_in.get("/chains", symbol="IBM", strikeCount=3, volatility=40).json()
+    assert contracts(ignored, "call") == plain

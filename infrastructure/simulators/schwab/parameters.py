@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from infrastructure.simulators.schwab.error_bodies import market_error
 from infrastructure.simulators.schwab.messages import Request, Response
 
@@ -58,6 +60,24 @@ def whole_number(request: Request, name: str) -> int | None:
         return int(text)
     except ValueError as error:
         raise refused(name, f"{name} must be a whole number") from error
+
+
+def number(request: Request, name: str) -> float | None:
+    """Return a number, None when absent.
+
+    Raises:
+        Refused: If it is no finite number.
+    """
+    text = request.query.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise refused(name, f"{name} must be a number") from error
+    if not isfinite(value):
+        raise refused(name, f"{name} must be a number")
+    return value
 
 
 def comma_list(text: str) -> list[str]:

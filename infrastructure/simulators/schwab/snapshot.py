@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
+from infrastructure.exchange.calendars import calendar
 from infrastructure.exchange.timeframes import trading_date
+from infrastructure.exchange.zones import local_moment_ns
 from infrastructure.simulators.schwab.bars import Bars
 from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.replay_rows import NEW_YORK
 from infrastructure.simulators.schwab.synthesis import NS_PER_MINUTE
 from infrastructure.simulators.schwab.ticks import Tick, Ticks
 
 YEAR: Final = timedelta(days=365)
+# Seconds after midnight New York at which a new day's prices and volume begin. [S]
+PRICES_RESET_S: Final = 3 * 3_600 + 30 * 60
+VOLUME_RESET_S: Final = 7 * 3_600 + 28 * 60
 _NS_PER_DAY: Final = 86_400 * 1_000_000_000
 
 
@@ -88,8 +94,21 @@ def snapshot(market: ReplayMarket, symbol: str) -> Snapshot | None:
         volumes=tuple(year.volume.tolist()),
         extended=after,
     )
+    found = _in_the_morning(found, day, market.market_date, now)
     ticks = market.ticks(symbol)
     return found if ticks is None else _with_ticks(found, ticks, now, close_ns)
+
+
+def _in_the_morning(found: Snapshot, day: date, today: date, now: int) -> Snapshot:
+    """Forget yesterday before today's open: its prices at 03:30, its volume at 07:28. [S]"""
+    if today <= day or not calendar("XNYS").is_session(today):
+        return found
+    if now >= local_moment_ns(today, PRICES_RESET_S, NEW_YORK):
+        base = found.regular_last
+        found = replace(found, open=0.0, high=0.0, low=0.0, previous_close=base)
+    if now >= local_moment_ns(today, VOLUME_RESET_S, NEW_YORK):
+        found = replace(found, volume=0)
+    return found
 
 
 def _with_ticks(found: Snapshot, ticks: Ticks, now: int, close_ns: int) -> Snapshot:

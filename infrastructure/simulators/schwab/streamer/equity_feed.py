@@ -14,7 +14,7 @@ from infrastructure.exchange.zones import local_moment_ns
 from infrastructure.simulators.schwab.bars import Bars
 from infrastructure.simulators.schwab.market import ReplayMarket
 from infrastructure.simulators.schwab.replay_rows import NEW_YORK
-from infrastructure.simulators.schwab.snapshot import snapshot
+from infrastructure.simulators.schwab.snapshot import PRICES_RESET_S, VOLUME_RESET_S, snapshot
 from infrastructure.simulators.schwab.streamer.book import book_values
 from infrastructure.simulators.schwab.streamer.equity_line import LEVELONE_EQUITIES, EquityLine
 from infrastructure.simulators.schwab.streamer.forms import service_forms
@@ -91,10 +91,27 @@ class EquityFeed:
     def advance(self, now_ns: int, publish: Publish) -> None:
         """Publish the trades and bars up to a moment."""
         for symbol, line in self._lines.items():
+            self._roll(symbol, line, now_ns, publish)
             self._play(symbol, line, now_ns, publish)
         for service, symbol in sorted(self._keys):
             if service == CHART_EQUITY:
                 self._chart(symbol, now_ns, publish)
+
+    def _roll(self, symbol: str, line: EquityLine, now_ns: int, publish: Publish) -> None:
+        """Let a session's morning begin: prices are reset at 03:30, the volume at 07:28. [S]"""
+        day = trading_date(now_ns)
+        if day <= line.volume_day or not calendar("XNYS").is_session(day):
+            return
+        if now_ns < local_moment_ns(day, PRICES_RESET_S, NEW_YORK):
+            return
+        # What was traded the evening before comes first; nothing trades at night.
+        if self._played_ns[symbol] < local_moment_ns(day, 0, NEW_YORK):
+            self._play(symbol, line, local_moment_ns(day, 0, NEW_YORK), publish)
+        reset = line.reset_prices(day)
+        if now_ns >= local_moment_ns(day, VOLUME_RESET_S, NEW_YORK):
+            reset = line.reset_volume(day) or reset
+        if reset and (LEVELONE_EQUITIES, symbol) in self._keys:
+            publish(LEVELONE_EQUITIES, symbol, line.values())
 
     def _play(self, symbol: str, line: EquityLine, now_ns: int, publish: Publish) -> None:
         played = self._played_ns[symbol]

@@ -38,14 +38,29 @@ class EquityLine:
         self.regular_last, self.regular_ns = now.regular_last, now.regular_last_ns
         self.is_regular = False
         self.best: Tick | None = None if now.tick is None or now.tick.bid is None else now.tick
-        self.day = trading_date(now.regular_last_ns)
+        self.day = self.volume_day = trading_date(now.regular_last_ns)
 
     def begin_day(self, day: date) -> None:
         """Forget yesterday: volume 0, no open, high and low, and its close as the base. [S]"""
+        self.reset_prices(day)
+        self.reset_volume(day)
+
+    def reset_prices(self, day: date) -> bool:
+        """Forget yesterday's open, high and low, as at 03:30 New York; say whether it did. [S]"""
+        if day <= self.day:
+            return False
         self.day = day
         self.previous_close = self.regular_last
-        self.volume = 0
         self.open = self.high = self.low = 0.0
+        return True
+
+    def reset_volume(self, day: date) -> bool:
+        """Forget yesterday's volume, as at 07:28 New York; say whether it did. [S]"""
+        if day <= self.volume_day:
+            return False
+        self.volume_day = day
+        self.volume = 0
+        return True
 
     def trade(self, price: float, size: int, moment_ns: int, regular: bool) -> None:
         """Take one trade in.

@@ -23,7 +23,7 @@ def test_there_are_the_thirteen_services() -> None:
     assert set(service_forms()) == set(LIST_OF_SERVICES.split())  # [S]
 
 
-def test_chart_equity_has_its_sequence_first_as_on_the_wire() -> None:
+def test_deviation_6_chart_equity_has_its_sequence_first_as_on_the_wire() -> None:
     # §0.6: the guide puts it at 6. [O]
     names = service_forms()["CHART_EQUITY"].names
     assert [names[str(n)] for n in range(1, 9)] == [
