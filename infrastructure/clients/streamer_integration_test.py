@@ -32,7 +32,7 @@ from infrastructure.simulators.schwab.simulator import SchwabSimulator
 from infrastructure.simulators.schwab.streamer.pace import ScaledClock
 
 DEADLINE_S = 40
-POLICY = StreamPolicy(Patience(5.0, 0.5, 0.5), reply_s=5.0, silence_s=30.0, first_wait_s=0.02)
+POLICY = StreamPolicy(Patience(5.0, 2.0, 2.0), reply_s=5.0, silence_s=30.0, first_wait_s=0.02)
 OPTION = "AAPL  130316C00430000"
 WANTED = {
     Service.LEVELONE_EQUITIES: ("AAPL", "IBM"),
