@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from infrastructure.clock import parse_rfc3339, rfc3339
+from system.algo_trader.options.black import Floats
 from system.algo_trader.options.chain import Chain, new_york_dates
 
 _COLUMNS: Final = (
@@ -73,6 +75,7 @@ def chain_of_documents(documents: Sequence[Mapping[str, Any]]) -> Chain:
 
 
 def _document(chain: Chain, day: str, listed: Sequence[str]) -> dict[str, Any]:
+    moments = {moment: rfc3339(moment) for moment in chain.expiries_ns.tolist()}
     return {
         "symbol": chain.underlying,
         "expiry": day,
@@ -80,10 +83,11 @@ def _document(chain: Chain, day: str, listed: Sequence[str]) -> dict[str, Any]:
         "spot": chain.spot,
         "as_of": rfc3339(chain.as_of_ns),
         "multiplier": chain.multiplier,
-        "settles": [rfc3339(int(moment)) for moment in chain.settles_ns],
-        "right": ["C" if call else "P" for call in chain.is_call],
-        **{
-            name: [None if np.isnan(value) else float(value) for value in getattr(chain, name)]
-            for name in _COLUMNS
-        },
+        "settles": [moments[moment] for moment in chain.settles_ns.tolist()],
+        "right": ["C" if call else "P" for call in chain.is_call.tolist()],
+        **{name: _nullable(getattr(chain, name)) for name in _COLUMNS},
     }
+
+
+def _nullable(column: Floats) -> list[float | None]:
+    return [None if math.isnan(value) else value for value in column.tolist()]

@@ -2,9 +2,12 @@
 
 import json
 
+import numpy as np
+import pytest
+
 from infrastructure.clock import parse_rfc3339
 from system.algo_trader.options.chain import Chain
-from system.algo_trader.options.chain_document import expiry_documents
+from system.algo_trader.options.chain_document import chain_of_documents, expiry_documents
 
 
 def test_settlements_of_one_date_share_a_document_and_missing_is_null() -> None:
@@ -27,4 +30,14 @@ def test_settlements_of_one_date_share_a_document_and_missing_is_null() -> None:
     assert (first["strike"], first["right"]) == ([3900.0, 4100.0], ["C", "P"])
     assert first["bid"] == [3.0, None]
     assert documents["2022-06-21"]["bid"] == [1.0]
+    assert first["listed"] == ["2022-06-17", "2022-06-21"]
     json.dumps(documents, allow_nan=False)
+    back = chain_of_documents(list(reversed(documents.values())))
+    assert back.settles_ns.tolist() == [opening, closing, later]
+    assert np.array_equal(back.bid, [3.0, np.nan, 1.0], equal_nan=True)
+    assert (back.spot, back.as_of_ns, back.multiplier) == (4000.0, chain.as_of_ns, 100.0)
+
+
+def test_no_document_is_no_chain() -> None:
+    with pytest.raises(ValueError, match="no document"):
+        chain_of_documents([])
