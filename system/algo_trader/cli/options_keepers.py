@@ -39,7 +39,7 @@ def job_of(
         always: Whether to go on while the market is closed.
     """
     from infrastructure.clock import rfc3339
-    from infrastructure.errors import NoDataError, RetryableError
+    from infrastructure.errors import NoDataError, RetryableError, ServiceUnavailable
     from system.algo_trader.jobs.option_archive import archive_chain, archived_chain
     from system.algo_trader.jobs.option_cache import keep_report
     from system.algo_trader.jobs.option_store import store_report
@@ -66,7 +66,11 @@ def job_of(
         if not has_tables:
             runtime.influxdb.ensure_tables()
             has_tables = True
-        return sum(store_report(runtime.influxdb, report, source=source).written.values())
+        stored = store_report(runtime.influxdb, report, source=source)
+        left = runtime.influxdb.deliver_waiting().points if stored.waiting else 0
+        if left:
+            raise ServiceUnavailable(f"InfluxDB takes nothing now: {left:,} rows wait in the spool")
+        return sum(stored.written.values())
 
     def to_influxdb(made: Snapshot) -> int:
         try:

@@ -86,7 +86,7 @@ def test_a_date_takes_its_hours(files: list[str], capsys: pytest.CaptureFixture[
         (["/ESH24", "--file", "{folder}/heading.csv"], 4, "no trades of /ESH24"),
         (["/ESH24", "--file", "{folder}/wrong.csv"], 2, "has the columns a, b"),
         (["/ESH24", "--file", "{folder}/nan.csv"], 2, "the size nan in row 0"),
-        (["/ESH24", "--file", "{folder}/trades.txt"], 2, "neither CSV nor Parquet"),
+        (["/ESH24", "--file", "{folder}/trades.txt"], 2, "trades.txt is neither CSV"),
         (["/ESH24"], 4, "no trades of /ESH24 are stored"),
         (["AAPL", "--date", "2024-03-05"], 4, "no trades of AAPL are stored"),
         (["AAPL", "--date", "2024-03-09"], 2, "2024-03-09 is not a session of XNYS"),
