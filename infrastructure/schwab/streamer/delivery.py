@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from infrastructure.schwab.streamer.continuity import Gap, GapReason
-from infrastructure.schwab.streamer.events import StreamEvent
+from infrastructure.schwab.streamer.events import Polled, StreamEvent
 from infrastructure.schwab.streamer.services import Delivery, Service, ServiceSpec
 from infrastructure.schwab.streamer.state import Batch, Update
 
@@ -55,7 +55,8 @@ class EventQueue:
 
     Past the bound, updates of a change or whole service are conflated by key: the newest value of
     every field arrives, what was between does not, and both are counted. Sequenced updates are
-    kept up to a larger bound; past it they are dropped and reported as a gap.
+    kept up to a larger bound; past it they are dropped and reported as a gap. Of what was polled
+    the newest of each key waits.
 
     Args:
         limit: Updates that may wait.
@@ -67,6 +68,7 @@ class EventQueue:
         self._waiting = 0
         self._conflated: dict[Service, _Conflated] = {}
         self._overflow: dict[Service, Gap] = {}
+        self._polled: dict[Service, Polled] = {}
         self._ready = asyncio.Event()
         self._closed = False
         self.conflated = 0
@@ -80,6 +82,8 @@ class EventQueue:
         """Append an event; called in the event loop."""
         if isinstance(event, Batch):
             self._put_batch(event)
+        elif isinstance(event, Polled):
+            self._put_polled(event)
         else:
             self._events.append(event)
         self._ready.set()
@@ -112,6 +116,8 @@ class EventQueue:
             return event
         if self._overflow:
             return self._overflow.pop(next(iter(self._overflow)))
+        if self._polled:
+            return self._polled.pop(next(iter(self._polled)))
         if self._conflated:
             return self._conflated.pop(next(iter(self._conflated))).batch()
         return None
@@ -128,6 +134,14 @@ class EventQueue:
             return
         self._events.append(batch)
         self._waiting += len(batch)
+
+    def _put_polled(self, polled: Polled) -> None:
+        """Keep the newest of each key; rounds that nobody has read do not pile up."""
+        waiting = self._polled.get(polled.service)
+        if waiting is not None:
+            self.conflated += len(waiting.records.keys() & polled.records.keys())
+            polled = replace(polled, records={**waiting.records, **polled.records})
+        self._polled[polled.service] = polled
 
     def _drop(self, batch: Batch) -> None:
         service = batch.spec.service

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from infrastructure.schwab.streamer.continuity import Gap
 from infrastructure.schwab.streamer.services import Service
@@ -54,4 +55,23 @@ class Refused:
     message: str
 
 
-StreamEvent = Batch | Gap | Connected | Disconnected | Refused
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """Quotes of keys that the stream has no room for, asked for by REST.
+
+    Attributes:
+        service: The service that they would belong to.
+        asked_ns: When they were asked for, nanoseconds UTC.
+        received_ns: When they were here, nanoseconds UTC.
+        records: By key, values by the service's names; what REST does not tell is not there.
+        source: Where they are from, for whoever stores them.
+    """
+
+    service: Service
+    asked_ns: int
+    received_ns: int
+    records: dict[str, dict[str, Any]]
+    source: Literal["rest"] = "rest"
+
+
+StreamEvent = Batch | Gap | Connected | Disconnected | Refused | Polled

@@ -27,6 +27,7 @@ from infrastructure.schwab.streamer.events import Connected, Disconnected, Refus
 from infrastructure.schwab.streamer.frames import Reply
 from infrastructure.schwab.streamer.intake import Intake
 from infrastructure.schwab.streamer.policy import StreamCounts, StreamPolicy
+from infrastructure.schwab.streamer.polling import AskQuotes, Polling
 from infrastructure.schwab.streamer.refusal import discarded_keys
 from infrastructure.schwab.streamer.services import SPECS, Delivery, Service
 from infrastructure.schwab.streamer.socket import open_socket
@@ -59,6 +60,8 @@ class SchwabStreamer:
         ssl_context: Whom to trust; the system's certificates when None.
         jitter: Returns a number from 0 to 1, for the waits.
         on_frame: Is told each frame as it came, and when (nanoseconds UTC), before it is read.
+        quotes: Returns quotes by REST, such as `SchwabClient.quotes`: keys past a service's limit
+            are polled with it, and arrive as `Polled`. Without it they are only refused.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class SchwabStreamer:
         ssl_context: ssl.SSLContext | None = None,
         jitter: Callable[[], float] = random.random,
         on_frame: Callable[[int, bytes], None] | None = None,
+        quotes: AskQuotes | None = None,
     ) -> None:
         self._details = details
         self._access_token = access_token
@@ -84,14 +88,15 @@ class SchwabStreamer:
         self.subscriptions = Subscriptions()
         self._intake = Intake(self.events, self.counts, self._policy.compiled_after)
         self._conversation = Conversation(self._policy.reply_s)
+        self._polling: Polling | None = None
+        if quotes is not None:
+            self._polling = Polling(quotes, self.events, self._clock, self._policy.poll_s)
         self._signed_in = False
         self._last_frame_s = 0.0
         self._fatal: BaseException | None = None
         self._making_up: asyncio.Task[None] | None = None
         self._lacks_frame = False
         self._stop_asked = asyncio.Event()
-
-    # --- what a reader asks --------------------------------------------------------------------
 
     def state(self, service: Service) -> ServiceState:
         """Return the merged state of a service."""
@@ -101,12 +106,14 @@ class SchwabStreamer:
         """Return what is known of a service's gaps."""
         return self._intake.continuity[service]
 
+    def polled_keys(self, service: Service) -> tuple[str, ...]:
+        """Return the keys of a service that are polled by REST, since the stream has no room."""
+        return () if self._polling is None else self._polling.keys(service)
+
     @property
     def is_connected(self) -> bool:
         """Whether the stream is signed in right now."""
         return self._signed_in
-
-    # --- what a reader changes -----------------------------------------------------------------
 
     async def subscribe(
         self, service: Service, keys: Iterable[str], fields: Iterable[int] | None = None
@@ -125,6 +132,7 @@ class SchwabStreamer:
         """
         change = self.subscriptions.subscribe(service, keys, fields)
         self._intake.states[service].forget()
+        self._poll_no_more(service, None)
         await self._apply(change)
         self._tidy(service)
         return change
@@ -132,6 +140,7 @@ class SchwabStreamer:
     async def add(self, service: Service, keys: Iterable[str]) -> Change:
         """Append keys to a service. Errors as `subscribe`."""
         change = self.subscriptions.add(service, keys)
+        self._poll_no_more(service, change.keys)
         if change.keys:
             await self._apply(change)
         else:
@@ -140,6 +149,7 @@ class SchwabStreamer:
 
     async def unsubscribe(self, service: Service, keys: Iterable[str] | None = None) -> Change:
         """Remove keys of a service, all when None. Errors as `subscribe`."""
+        self._poll_no_more(service, keys if keys is None else (keys := tuple(keys)))
         change = self.subscriptions.unsubscribe(service, keys)
         await self._apply(change)
         self._tidy(service)
@@ -160,8 +170,6 @@ class SchwabStreamer:
         else:
             self._intake.states[service].forget()
 
-    # --- the life of the stream ----------------------------------------------------------------
-
     async def warm_up(self) -> None:
         """Load the compiled kernels now, rather than when the stream has shown to be busy."""
         await self._intake.load()
@@ -177,6 +185,7 @@ class SchwabStreamer:
         failures = 0
         self._fatal = None
         self.events.reopen()
+        polling = None if self._polling is None else asyncio.create_task(self._polling.run())
         try:
             while not self._stop_asked.is_set():
                 try:
@@ -193,6 +202,9 @@ class SchwabStreamer:
                 _log.info("the stream ended (%s); again in %.1f s", ending, wait_s)
                 await self._sleep(wait_s)
         finally:
+            if polling is not None:
+                polling.cancel()
+                await asyncio.gather(polling, return_exceptions=True)
             self._end_connection()
             self.events.close()
 
@@ -299,8 +311,6 @@ class SchwabStreamer:
         except TimeoutError:
             return
 
-    # --- commands ------------------------------------------------------------------------------
-
     async def _apply(self, change: Change) -> None:
         self._report_excess(change)
         if self._signed_in:
@@ -309,8 +319,27 @@ class SchwabStreamer:
     def _report_excess(self, change: Change) -> None:
         if change.excess:
             limit = SPECS[change.service].key_limit
-            reason = f"Schwab streams {limit} keys of a service; poll the rest by REST"
-            self.events.put(Refused(change.service, change.excess, None, reason))
+            self._refuse(
+                change.service,
+                change.excess,
+                None,
+                f"Schwab streams {limit} keys of a service",
+            )
+
+    def _refuse(
+        self, service: Service, keys: tuple[str, ...], code: int | None, reason: str
+    ) -> None:
+        """Tell the reader of keys that are not streamed; poll those that there is no room for."""
+        full = code is None or code == ReplyCode.REACHED_SYMBOL_LIMIT
+        if full:
+            polled = self._polling is not None and self._polling.add(service, keys)
+            every = f"every {self._policy.poll_s:g} s"
+            reason += f"; these are polled by REST {every}" if polled else "; poll these by REST"
+        self.events.put(Refused(service, keys, code, reason))
+
+    def _poll_no_more(self, service: Service, keys: Iterable[str] | None) -> None:
+        if self._polling is not None:
+            self._polling.remove(service, keys)
 
     async def _exchange(self, change: Change) -> None:
         """Send a change and deal with a refusal.
@@ -328,15 +357,13 @@ class SchwabStreamer:
         keys = discarded_keys(change, self.subscriptions, reply.content.msg)
         if change.command in (Command.SUBS, Command.ADD):
             self.subscriptions.drop(change.service, keys)
-        self.events.put(Refused(change.service, keys, code, reply.content.msg))
+        self._refuse(change.service, keys, code, reply.content.msg)
         if code == ReplyCode.REACHED_SYMBOL_LIMIT and len(keys) < len(change.keys):
             return
         raise RequestRejected(
             f"Schwab refused {change.command} {change.service} (code {code}): {reply.content.msg}",
             next_step=advice(code),
         )
-
-    # --- frames --------------------------------------------------------------------------------
 
     def _on_message(self, payload: memoryview | bytes) -> None:
         received_ns = self._clock.now_ns()

@@ -12,9 +12,11 @@ import websockets
 
 from infrastructure.config import Secret
 from infrastructure.errors import NetworkError, OperatorError, RequestRejected, SignInRequired
+from infrastructure.schwab.models import Quotes, parse_quotes
 from infrastructure.schwab.streamer.commands import StreamerInfo
 from infrastructure.schwab.streamer.continuity import Gap, GapReason
-from infrastructure.schwab.streamer.events import Connected, Disconnected, Refused
+from infrastructure.schwab.streamer.events import Connected, Disconnected, Polled, Refused
+from infrastructure.schwab.streamer.polling import AskQuotes
 from infrastructure.schwab.streamer.services import Service
 from infrastructure.schwab.streamer.socket import Patience
 from infrastructure.schwab.streamer.state import Batch
@@ -69,9 +71,12 @@ async def streaming(
     url: str,
     tokens: Callable[[bool], Secret] = lambda forced: Secret("token-1"),
     policy: StreamPolicy = QUICK,
+    quotes: AskQuotes | None = None,
 ) -> AsyncIterator[tuple[SchwabStreamer, asyncio.Task[None]]]:
     info = StreamerInfo(url, "customer", "correl", "N9", "APIAPP")
-    streamer = SchwabStreamer(lambda: info, tokens, policy=policy, jitter=lambda: 0.0)
+    streamer = SchwabStreamer(
+        lambda: info, tokens, policy=policy, jitter=lambda: 0.0, quotes=quotes
+    )
     task = asyncio.create_task(streamer.run())
     try:
         async with asyncio.timeout(DEADLINE_S):
@@ -241,6 +246,41 @@ def test_a_full_service_keeps_what_fits_and_names_the_rest() -> None:
             with pytest.raises(RequestRejected, match="code 11"):
                 await streamer.add(Service.SCREENER_EQUITY, ["OTCBB_VOLUME_0"])
             assert streamer.subscriptions[Service.SCREENER_EQUITY].keys == ("NYSE_VOLUME_0",)
+
+    run(test)
+
+
+def test_what_is_past_the_limit_is_polled_by_rest_until_the_stream_has_room() -> None:
+    def quotes(keys: tuple[str, ...]) -> Quotes:
+        return parse_quotes({key: {"symbol": key, "quote": {"bidPrice": 1.5}} for key in keys})
+
+    async def test() -> None:
+        policy = replace(QUICK, poll_s=0.01)
+        keys = [f"S{number}" for number in range(502)]
+        async with (
+            server(obedient) as (url, seen),
+            streaming(url, policy=policy, quotes=quotes) as (
+                streamer,
+                _,
+            ),
+        ):
+            await wait_for(streamer, Connected)
+            change = await streamer.subscribe(Service.LEVELONE_EQUITIES, keys)
+            assert change.excess == ("S500", "S501")
+            refused = await wait_for(streamer, Refused)
+            assert refused.keys == ("S500", "S501")
+            assert "polled by REST every 0.01 s" in refused.message
+            polled = await wait_for(streamer, Polled)
+            assert polled.records == {
+                key: {"key": key, "bid_price": 1.5} for key in ("S500", "S501")
+            }
+            assert streamer.state(Service.LEVELONE_EQUITIES).latest("S500") is None
+            await streamer.unsubscribe(Service.LEVELONE_EQUITIES, ["S0"])
+            await streamer.add(Service.LEVELONE_EQUITIES, ["S500"])
+            assert streamer.polled_keys(Service.LEVELONE_EQUITIES) == ("S501",)
+            assert commands(seen[0])[-1] == ("LEVELONE_EQUITIES", "ADD", "S500")
+            await streamer.subscribe(Service.LEVELONE_EQUITIES, ["S7"])
+            assert streamer.polled_keys(Service.LEVELONE_EQUITIES) == ()
 
     run(test)
 
