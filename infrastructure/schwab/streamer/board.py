@@ -37,7 +37,7 @@ from infrastructure.schwab.streamer.scan_layout import (
     WIDTH,
     WORDS,
 )
-from infrastructure.schwab.streamer.scanner import Scanner
+from infrastructure.schwab.streamer.scanner import Scanner, frame_columns
 from infrastructure.schwab.streamer.services import Delivery, Service
 from infrastructure.schwab.streamer.updates import Columns, Update, columns_of, number_of
 
@@ -317,6 +317,18 @@ class BoardRecords:
     def forget(self, keys: tuple[str, ...] | None) -> None:
         """Drop the records of these keys, of all when None."""
         self._board.forget(self._number, keys)
+
+
+_EXAMPLE = b'{"data":[{"service":"LEVELONE_FOREX","content":[{"key":"EUR/USD","1":1.5}]}]}'
+
+
+def loaded_board() -> Board:
+    """Return an empty board, after every kernel that it and its readers use has been loaded."""
+    board = Board(slots=1)
+    board.read(_EXAMPLE)
+    board.forget(BOARD_SERVICES.index(Service.LEVELONE_FOREX), None)
+    frame_columns(_EXAMPLE, 0, (1,))
+    return Board()
 
 
 def _text(bits: int) -> str:

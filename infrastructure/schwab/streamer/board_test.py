@@ -155,7 +155,7 @@ def follow(board: Board, reference: Reference, payload: bytes) -> None:
                 reference.records[data.service].setdefault(update["key"], {}).update(update)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(frame_texts(), max_size=5))
 def test_the_board_holds_exactly_what_msgspec_and_dictionaries_hold(texts: list[str]) -> None:
     board, reference = Board(slots=2), Reference()

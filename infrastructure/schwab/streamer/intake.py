@@ -132,12 +132,7 @@ class Intake:
 
 
 def _loaded_board() -> Board:
-    """Import the kernels, compile or load them by reading one frame, and return a fresh board."""
-    from infrastructure.schwab.streamer.board import Board
+    """Import the kernels, compile or load each of them, and return an empty board."""
+    from infrastructure.schwab.streamer.board import loaded_board
 
-    board = Board()
-    board.read(_EXAMPLE)
-    return Board()
-
-
-_EXAMPLE = b'{"data":[{"service":"LEVELONE_FOREX","content":[{"key":"EUR/USD","1":1.5}]}]}'
+    return loaded_board()
