@@ -13,6 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from infrastructure.schwab.streamer.board import BOARD_SERVICES, Board, BoardRecords
+from infrastructure.schwab.streamer.board_kernels import index_names
+from infrastructure.schwab.streamer.board_layout import TABLE_AT, TABLE_END
 from infrastructure.schwab.streamer.frames import decode_frame
 from infrastructure.schwab.streamer.services import SPECS, Delivery, Service
 from infrastructure.schwab.streamer.state import ServiceState
@@ -279,18 +281,94 @@ def test_a_batch_makes_the_columns_that_its_objects_have(text: str, numbers: lis
                     assert value == float(known)
 
 
+def equities(content: str, tail: str = "") -> bytes:
+    return f'{{"data":[{{"service":"LEVELONE_EQUITIES","content":[{content}]}}]}}{tail}'.encode()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        equities('{"key":"A","01":5}'),
+        equities('{"key":"A","1":01}'),
+        equities('{"key":"A","1":-01.5}'),
+        equities('{"key":"A","1":1.}'),
+        equities('{"key":"A","1":.5}'),
+        equities('{"key":"A","1":1e}'),
+        equities('{"key":"A","1":truer}'),
+        equities('{"key":"A","1":tru}'),
+        equities('{"key":"A","1":5,}'),
+        equities('{"key":"A" "1":5}'),
+        equities('{"key":"A","1":5},'),
+        equities('{"key":"A","1":5}', "x"),
+        equities('{"key":"A","1":5}', "\0"),
+        equities('{"key":"A","1":5}', "{}"),
+        equities('{"key":"A","1":5}', " \n"),
+        equities('{"key":"A","key":"B","1":5}'),
+        equities('{"key":"A","1":5,"1":"text","1":null}'),
+        equities('{"key":"A","15":"a long description","15":"short"}'),
+        equities('{"key":"A","1":0.30000000000000004,"1":5}'),
+        equities('{"key":"A","1":5,"1":0.30000000000000004}'),
+        equities('{"key":"A","1":0.30000000000000004},{"key":"A","1":"x"}'),
+        equities('{"key":"A","15":"a \\u0041"}'),
+        equities('{"key":"A\\n","1":5}'),
+        equities('{"1":5}'),
+        equities("{}"),
+        equities(""),
+        equities('{"key":"A","52":5}'),
+        b'{"data":[{"service":"LEVELONE_EQUITIES","service":"LEVELONE_FOREX","content":[]}]}',
+        b'{"data":[{"service":"LEVELONE_EQUITIES","timestamp":1.0,"content":[]}]}',
+        b'{"data":[{"service":"LEVELONE_EQUITIES"}]}',
+        b'{"data":[]}',
+        b'{"data":[{"service":"LEVELONE_EQUITIES","content":[]}],"notify":[]}',
+        b'{"notify":[{"heartbeat":"1668715930582"}]}',
+        b"",
+    ],
+)
+def test_edges_of_the_grammar_are_read_as_msgspec_reads_them(payload: bytes) -> None:
+    board, reference = Board(), Reference()
+    follow(board, reference, equities('{"key":"A","1":1.5,"15":"as it was"}'))
+    follow(board, reference, payload)
+    assert exactly(records_of(board)) == exactly(reference.records)
+
+
+def test_keys_of_several_services_that_collide_in_the_table_stay_apart() -> None:
+    board, reference = Board(slots=2), Reference()
+    for number in range(300):
+        for service in BOARD_SERVICES:
+            content = f'{{"key":"K{number}","1":{number},"2":"{service[9:14]}"}}'
+            payload = f'{{"data":[{{"service":"{service}","content":[{content}]}}]}}'
+            follow(board, reference, payload.encode())
+    # A table that has only just room: every look-up passes other keys.
+    board._memory[TABLE_END] = board._memory[TABLE_AT] + 1024
+    board._table.fill(-1)
+    index_names(board._memory, 0, 1500)
+    for number in range(300):
+        follow(board, reference, equities(f'{{"key":"K{number}","3":{number}}}'))
+    assert exactly(records_of(board)) == exactly(reference.records)
+
+
+def test_a_number_with_more_digits_than_a_double_has_is_in_the_columns_too() -> None:
+    payload = equities('{"key":"A","1":0.30000000000000004,"2":9007199254740993,"3":1.5}')
+    batch = FrameBatch(SPECS[Service.LEVELONE_EQUITIES], 1, 2, payload, 0, 1)
+    assert batch.columns((1, 2, 3)).values.tolist() == [[0.30000000000000004, 2.0**53, 1.5]]
+    board = Board()
+    assert board.read(payload) is not None
+    assert board.columns(0, (1, 2, 3)).values.tolist() == [[0.30000000000000004, 2.0**53, 1.5]]
+
+
 def test_a_key_that_was_forgotten_begins_anew_and_the_others_stay() -> None:
     board = Board(slots=2)
     quote = '{{"data":[{{"service":"LEVELONE_EQUITIES","content":[{{"key":"{}","{}":{}}}]}}]}}'
-    for number in range(40):
-        assert board.read(quote.format(f"S{number}", 1, number).encode()) is not None
-    equities = BOARD_SERVICES.index(Service.LEVELONE_EQUITIES)
-    board.forget(equities, ("S3", "S30", "none"))
+    for count in range(40):
+        assert board.read(quote.format(f"S{count}", 1, count).encode()) is not None
+    number = BOARD_SERVICES.index(Service.LEVELONE_EQUITIES)
+    board.forget(number, ("S3", "S30", "none"))
     assert board.read(quote.format("S3", 2, 9.5).encode()) is not None
-    assert board.record(equities, "S3") == {"key": "S3", "2": 9.5}
-    assert board.record(equities, "S30") is None
-    assert board.record(equities, "S39") == {"key": "S39", "1": 39}
-    assert len(board.keys(equities)) == 39
+    assert board.record(number, "S3") == {"key": "S3", "2": 9.5}
+    assert board.record(number, "S30") is None
+    assert board.read(quote.format("S39", 2, 8.5).encode()) is not None
+    assert board.record(number, "S39") == {"key": "S39", "1": 39, "2": 8.5}
+    assert len(board.keys(number)) == 39
 
 
 @pytest.mark.parametrize("service", BOARD_SERVICES)

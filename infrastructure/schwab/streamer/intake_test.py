@@ -54,6 +54,11 @@ FRAMES = [
     ),
     frame(("LEVELONE_OPTIONS", [{"key": "AAPL  130316C00430000", "28": 0.52340912}])),
     frame(("LEVELONE_EQUITIES", [{"key": "AAPL", "15": "Apple Incorporated", "32": "Normal"}])),
+    frame(
+        ("LEVELONE_FOREX", [{"key": "EUR/USD", "2": 1.2}]),
+        ("LEVELONE_FUTURES", []),
+        ("LEVELONE_EQUITIES", [{"key": "IBM", "4": 9}, {"key": "AAPL", "4": 8}]),
+    ),
 ]
 
 
@@ -76,9 +81,9 @@ def test_kernels_that_take_over_at_any_frame_change_nothing_for_the_reader(at: i
         assert told[0] == told[1]
         assert [len(one) for one in seen[0]] == [len(one) for one in seen[1]]
         assert [list(one.named()) for one in seen[0]] == [list(one.named()) for one in seen[1]]
-        assert compiled._counts.updates == plain._counts.updates == 8
+        assert compiled._counts.updates == plain._counts.updates == 11
         # The book and the letter past ASCII are left to msgspec.
-        assert compiled._counts.compiled == len([n for n in (0, 1, 4, 5) if n >= at])
+        assert compiled._counts.compiled == len([n for n in (0, 1, 4, 5, 6) if n >= at])
 
     run(test)
 
