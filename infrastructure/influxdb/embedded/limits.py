@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from infrastructure.errors import FileLimitExceeded, InputError
 
-FLUSH_ROWS = 250_000
+FLUSH_ROWS = 150_000
 FLUSH_LOG_BYTES = 64 * 1024 * 1024
 MEMORY_BYTES = 1024 * 1024 * 1024
 LEAST_MEMORY_BYTES = 64 * 1024 * 1024

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from infrastructure.influxdb.embedded.rows import Rows, concatenate, merge, over
 from infrastructure.influxdb.grammar import SeriesKey
 from infrastructure.influxdb.parse import ARROW_TYPES
 
-PART_ROWS = 500_000
+PART_ROWS = 150_000
 SMALL_ROWS = 2048
 ROW_BYTES, COLUMN_BYTES = 12, 8  # of a row in memory: series and time; a value
 
@@ -226,16 +226,13 @@ class Table:
             return parts
         result: list[Part] = []
         written = 0
-        for part, rows in self._assign(newer, parts):
+        for part, rows in _apart(self._assign(newer, parts)):
             if part is not None and not len(rows):
                 result.append(part)
                 continue
-            if part is not None and part.rows >= PART_ROWS and rows.time.min() > part.last_ns:
-                result.append(part)
-                part = None
             if part is not None:
-                pieces = [part.load(self.tags, self._number), rows]
-                rows = merge(pieces[::-1] if older_wins else pieces, types)
+                older = part.load(self.tags, self._number)
+                rows = merge([rows, older] if older_wins else [older, rows], types)
             for piece in _split(rows, PART_ROWS):
                 path = folder / f"{generation:012d}-{written:04d}.parquet"
                 result.append(write_part(path, piece, self._tag_columns(piece, columns)))
@@ -329,6 +326,20 @@ class Table:
         }
 
 
+def _apart(owned: list[tuple[Part | None, Rows]]) -> Iterator[tuple[Part | None, Rows]]:
+    """Give rows that come after a full part one of their own: it is not written again for them."""
+    for part, rows in owned:
+        if part is None or part.rows < PART_ROWS or not len(rows):
+            yield part, rows
+            continue
+        late = rows.time > part.last_ns
+        if not late.any():
+            yield part, rows
+            continue
+        yield part, rows.take(~late)
+        yield None, rows.take(late)
+
+
 def _since(rows: Rows, oldest_ns: int | None) -> Rows:
     """Return the rows that are not earlier."""
     if oldest_ns is None or not len(rows) or rows.time.min() >= oldest_ns:
@@ -373,7 +384,8 @@ def _dictionary_column(
 
 def _split(rows: Rows, most: int) -> list[Rows]:
     """Cut rows by time into spans of about `most` rows; equal times stay together."""
-    if len(rows) <= most:
+    if len(rows) < most * 3 // 2:
+        # A few rows that came late make no part of their own, nor a second copy of the others.
         return [rows]
     times = np.sort(rows.time)
     cuts = np.unique(times[most::most])
