@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infrastructure.errors import CorruptStore, DiskFull, StoreLocked
+from infrastructure.errors import CorruptStore, DiskFull, OperatorError, StoreLocked
 from infrastructure.influxdb.spool import Spool
 
 LIMIT = 10**6
@@ -61,6 +61,47 @@ def test_a_disk_that_was_full_at_the_first_block_is_used_once_it_has_room(
     assert [block.lines for block in spool.oldest(9)] == [b"b 2\n"]
 
 
+def test_a_disk_that_is_full_or_read_only_refuses_a_block_and_keeps_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path, LIMIT)
+    spool.put(b"a 1\n")
+    for number, kind, words in (
+        (errno.ENOSPC, DiskFull, "no space left"),
+        (errno.EROFS, OperatorError, "Read-only file system"),
+    ):
+
+        def refuse(*_: object, number: int = number) -> int:
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", refuse)
+            with pytest.raises(kind, match=words):
+                spool.put(b"b 2\n")
+    assert spool.put(b"c 3\n") == 2
+    spool.close()
+    assert [block.lines for block in Spool(tmp_path, LIMIT).oldest(9)] == [b"a 1\n", b"c 3\n"]
+
+
+def test_blocks_are_delivered_though_their_notes_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path, LIMIT)
+    spool.put(b"a 1\n")
+    spool.put(b"b 2\n")
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        spool.delivered(1)
+    assert [block.number for block in spool.oldest(9)] == [2]
+    spool.close()
+    # It comes again after a restart: the same rows.
+    assert [block.number for block in Spool(tmp_path, LIMIT).oldest(9)] == [1, 2]
+
+
 @pytest.mark.parametrize("cut", [1, 10, 20, 23])
 def test_a_torn_tail_is_cut_off(tmp_path: Path, cut: int) -> None:
     spool = Spool(tmp_path, LIMIT)
@@ -92,7 +133,7 @@ def test_a_flipped_bit_in_an_acknowledged_block_is_refused(tmp_path: Path) -> No
 def test_a_full_spool_refuses_until_a_block_is_delivered(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 60)
     spool.put(b"x" * 30)
-    with pytest.raises(DiskFull, match="wait for InfluxDB"):
+    with pytest.raises(DiskFull, match="wait for their server"):
         spool.put(b"y" * 30)
     spool.delivered(1)
     assert spool.put(b"y" * 30) == 2

@@ -202,7 +202,7 @@ def test_a_full_spool_holds_its_writer_back_until_the_server_takes_some(tmp_path
     writer.close()
     down = Server([ServiceUnavailable("down")] * 10**6)
     writer = SpoolWriter(spool, down, tmp_path / "q", first_wait_s=0.001)
-    with pytest.raises(DiskFull, match="wait for InfluxDB"):
+    with pytest.raises(DiskFull, match="wait for their server"):
         writer.write(lines, room_wait_s=0.0)
     writer.close()
     assert [block.lines for block in spool.oldest(99)] == lines[: len(spool)]

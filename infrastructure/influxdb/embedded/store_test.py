@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from infrastructure.clock import VirtualClock
 from infrastructure.errors import (
     CorruptStore,
     DiskFull,
@@ -306,6 +307,26 @@ def test_a_flush_that_cannot_write_its_parts_loses_nothing(
         assert len(read(store)) == 2
     with Store(tmp_path) as store:
         assert len(read(store)) == 2
+
+
+def test_a_clock_that_goes_back_loses_doubles_and_expires_nothing(tmp_path: Path) -> None:
+    day = 86_400 * 10**9
+    clock = VirtualClock(100 * day)
+    with Store(tmp_path, clock=clock) as store:
+        store.create_database("db", 10 * day)
+        write(store, f"m f=1 {95 * day}\nm f=2 {99 * day}")
+        store.flush()
+        clock.set(50 * day)
+        assert store.oldest_ns("db") == 40 * day
+        write(store, f"m f=3 {50 * day}\nm f=4 {95 * day}")
+        store.flush()
+        found = [(row["time"] // day, row["f"]) for row in read(store)]
+        assert found == [(50, 3.0), (95, 4.0), (99, 2.0)]
+        crash(store)
+    with Store(tmp_path, clock=VirtualClock(49 * day)) as store:
+        write(store, f"m f=5 {49 * day}")
+        store.flush()
+        assert [(row["time"] // day, row["f"]) for row in read(store)] == [(49, 5.0), *found]
 
 
 def test_a_closed_store_refuses_writes(tmp_path: Path) -> None:
