@@ -170,7 +170,7 @@ class Trading(OrderData):
         end_ns = max(first + 1, min(last, self._now_ns()))
         placed = self.orders(outcome.account_hash, start_ns=first, end_ns=end_ns)
         taken = frozenset[int]() if ledger is None else ledger.order_ids()
-        found = candidates(outcome, placed, taken)
+        found = candidates(outcome, placed, taken, by_time=not self._requester.is_loopback)
         if len(found) == 1:
             return replace(outcome, state="placed", order_id=found[0], candidates=(), reason=None)
         return replace(outcome, candidates=found)

@@ -55,7 +55,11 @@ class Outcome:
 
 
 def candidates(
-    outcome: Outcome, placed: Iterable[PlacedOrder], taken: frozenset[int] = frozenset()
+    outcome: Outcome,
+    placed: Iterable[PlacedOrder],
+    taken: frozenset[int] = frozenset(),
+    *,
+    by_time: bool = True,
 ) -> tuple[int, ...]:
     """Return the ids of the orders that are the sent one as far as can be told.
 
@@ -63,6 +67,7 @@ def candidates(
         outcome: What was sent, and when.
         placed: What Schwab holds; contained orders count only with what contains them.
         taken: Ids that belong to other orders of ours.
+        by_time: Whether the time of entry tells; a replayed market shows its own.
     """
     first, last = outcome.window_ns
     found: list[int] = []
@@ -71,7 +76,7 @@ def candidates(
             (child.order_id for child in each.child_order_strategies if child.order_id), None
         )
         entered_ns = _entered_ns(each)
-        in_time = entered_ns is None or first <= entered_ns <= last
+        in_time = not by_time or entered_ns is None or first <= entered_ns <= last
         if order_id is not None and order_id not in taken and in_time and same(outcome.order, each):
             found.append(order_id)
     return tuple(dict.fromkeys(found))

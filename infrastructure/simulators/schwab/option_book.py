@@ -69,8 +69,7 @@ class OptionBook:
         spot = self.spot(symbol)
         if spot is None:
             return ()
-        # Quotes change with the minute.
-        now = self._market.now_ns - self._market.now_ns % 60_000_000_000
+        now = self._minute_ns()
         with self._lock:
             key, chain = self._chains.get(symbol, ((0.0, 0), ()))
             if key != (spot, now):
@@ -83,8 +82,25 @@ class OptionBook:
         underlying = option.underlying.to_schwab()
         if not self.knows(underlying):
             return None
-        found = (each for each in self.contracts(underlying) if each.option == option)
-        return next(found, None)
+        if self.is_recorded(underlying):
+            return next(
+                (each for each in self.contracts(underlying) if each.option == option), None
+            )
+        spot = self.spot(underlying)
+        if spot is None:
+            return None
+        now_ns = self._minute_ns()
+        end_ns = settlement_ns(option)
+        days = [day for day, _ in expirations(trading_date(now_ns))]
+        if (
+            end_ns <= now_ns
+            or option.expiry not in days
+            or float(option.strike) not in strikes(spot)
+        ):
+            return None
+        # One of the chain's contracts by itself: orders look at it minute by minute.
+        surface = Surface(underlying, self._market.seed)
+        return quoted(option, surface, spot, now_ns, end_ns, self._market.seed)
 
     def days(self, option: Option) -> int:
         """Return the calendar days until an option expires."""
@@ -93,6 +109,11 @@ class OptionBook:
     def today(self, symbol: str) -> date:
         """Return the date on which a symbol's options are quoted."""
         return trading_date(self.moment_ns(symbol))
+
+    def _minute_ns(self) -> int:
+        """Return the market's minute: quotes change with it."""
+        now_ns = self._market.now_ns
+        return now_ns - now_ns % 60_000_000_000
 
     def _invented(self, symbol: str, spot: float, now_ns: int) -> list[Contract]:
         surface = Surface(symbol, self._market.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil, floor, log, sqrt, tanh
@@ -74,7 +75,8 @@ class Surface:
         return self._level * (1 - self._skew * distance + self._smile * distance * distance)
 
 
-def expirations(today: date) -> list[tuple[date, Literal["W", "M", "Q"]]]:
+@functools.lru_cache(maxsize=64)
+def expirations(today: date) -> tuple[tuple[date, Literal["W", "M", "Q"]], ...]:
     """Return the dates on which options listed on a date expire, with Schwab's letter.
 
     Args:
@@ -89,7 +91,7 @@ def expirations(today: date) -> list[tuple[date, Literal["W", "M", "Q"]]]:
     for ahead in range(MONTHS):
         day = monthly_expiry(*add_months(today.year, today.month, ahead))
         found[day] = "M"
-    return sorted((day, kind) for day, kind in found.items() if day >= today)
+    return tuple(sorted((day, kind) for day, kind in found.items() if day >= today))
 
 
 def strikes(spot: float) -> list[float]:
