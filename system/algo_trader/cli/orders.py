@@ -1,4 +1,4 @@
-"""`orders list|preview|place|cancel|cancel-all`: at the real Schwab they are off until armed."""
+"""`orders list|preview|place|replace|cancel|cancel-all`: at the real Schwab off until armed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from system.algo_trader.cli.invocation import current
 from system.algo_trader.cli.portfolio import JSON, show_rows, source_of
 
 if TYPE_CHECKING:
+    from infrastructure.schwab.orders.ledger import OrderLedger
     from infrastructure.schwab.orders.order import Order
+    from system.algo_trader.runtime import Runtime
 
-app = typer.Typer(help="List, preview, place and cancel orders.", no_args_is_help=True)
+app = typer.Typer(help="List, preview, place, replace and cancel orders.", no_args_is_help=True)
 
 ACCOUNT = Annotated[
     str | None, typer.Option("--account", help="Its number, or the last three digits.")
@@ -26,6 +28,7 @@ INSTRUCTION = Annotated[str, typer.Argument(help="BUY, SELL, BUY_TO_OPEN, ...")]
 QUANTITY = Annotated[int, typer.Argument(min=1, help="Shares or contracts.")]
 SYMBOL = Annotated[str, typer.Argument(help="A stock, or an option in 21 characters.")]
 LIMIT = Annotated[str | None, typer.Option("--limit", help="The limit price, as 10.05.")]
+KEY = Annotated[str | None, typer.Option("--key", help="A name under which this places once.")]
 STOP = Annotated[str | None, typer.Option("--stop", help="The stop price.")]
 SESSION = Annotated[str, typer.Option("--session", help="NORMAL, AM, PM or SEAMLESS.")]
 
@@ -97,19 +100,53 @@ def place(
     stop: STOP = None,
     session: SESSION = "NORMAL",
     account: ACCOUNT = None,
+    key: KEY = None,
     arm_live: ARM = False,
     as_json: JSON = False,
 ) -> None:
     """Place an order: in the simulator, or with --arm-live at the real Schwab.
 
     The simulator's accounts outlive the command; `sim reset` begins with new ones.
+    With --key the same key places once: again, it only tells what became of the order.
     """
     order = _order(instruction, quantity, symbol, limit, stop, session)
     with current(context).runtime() as runtime:
         client = runtime.handler.client()
-        order_id = client.place_order(client.account_hash(account), order)
+        whose = client.account_hash(account)
+        if key is None:
+            row: tuple[object, ...] = (client.place_order(whose, order), "placed", None)
+        else:
+            ledger = _ledger(runtime)
+            outcome = client.place_once(whose, order, key=key, ledger=ledger)
+            row = (outcome.order_id, outcome.state, outcome.reason)
         source = source_of(runtime)
-    show_rows(context, as_json, "Placed", ("order",), [(order_id,)], source=source)
+    show_rows(context, as_json, "Placed", ("order", "state", "reason"), [row], source=source)
+    if row[1] != "placed":
+        raise typer.Exit(3)
+
+
+@app.command("replace")
+def replace_order(
+    context: typer.Context,
+    order_id: Annotated[int, typer.Argument(min=1, help="As `orders list` shows it.")],
+    instruction: INSTRUCTION,
+    quantity: QUANTITY,
+    symbol: SYMBOL,
+    limit: LIMIT = None,
+    stop: STOP = None,
+    session: SESSION = "NORMAL",
+    account: ACCOUNT = None,
+    arm_live: ARM = False,
+    as_json: JSON = False,
+) -> None:
+    """Replace an order by another; at the real Schwab with --arm-live."""
+    order = _order(instruction, quantity, symbol, limit, stop, session)
+    with current(context).runtime() as runtime:
+        client = runtime.handler.client()
+        new_id = client.replace_order(client.account_hash(account), order_id, order)
+        source = source_of(runtime)
+    columns = ("order", "replaces")
+    show_rows(context, as_json, "Replaced", columns, [(new_id, order_id)], source=source)
 
 
 @app.command()
@@ -150,6 +187,12 @@ def cancel_all(context: typer.Context, account: ACCOUNT = None, as_json: JSON = 
         raise typer.Exit(3)
 
 
+def _ledger(runtime: Runtime) -> OrderLedger:
+    from system.algo_trader.storage.order_ledger import FileOrderLedger
+
+    return FileOrderLedger(runtime.realm.root / "orders" / "keys.json", runtime.clock)
+
+
 def _words(name: str) -> str:
     """Return a wire name in words: `orderValue` as `order value`."""
     return re.sub(r"(?=[A-Z])", " ", name).lower()
@@ -166,6 +209,7 @@ def _order(
     from infrastructure.exchange.symbology import AssetClass, parse_symbol
     from infrastructure.schwab.orders.checks import check_order
     from infrastructure.schwab.orders.order import Order
+    from system.algo_trader.runtime import Runtime
     from infrastructure.schwab.orders.words import OrderType
 
     kinds = {

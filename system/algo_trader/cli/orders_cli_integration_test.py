@@ -22,7 +22,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
         (["chain", "AAPL", "--strikes", "2"], {"symbol", "strike", "iv %", "delta"}),
         (["accounts"], {"account", "type", "value", "cash", "buying power"}),
         (["orders", "preview", *ORDER], {"kind", "message"}),
-        (["orders", "place", *ORDER], {"order"}),
+        (["orders", "place", *ORDER], {"order", "state"}),
     ],
 )
 def test_each_command_says_in_both_forms_that_it_is_simulated(
@@ -66,6 +66,8 @@ def test_a_preview_shows_what_the_order_is_worth(line: CommandLine) -> None:
         (["orders", "place", "HOLD", "10", "AAPL", *ACCOUNT], 2, "HOLD"),
         (["orders", "place", "BUY", "10", "AAPL", "--limit", "dear", *ACCOUNT], 2, "dear"),
         (["orders", "cancel", "999", *ACCOUNT], 4, "Order not found"),
+        (["orders", "replace", "999", *ORDER], 4, "Order not found"),
+        (["orders", "place", *ORDER, "--key", " x"], 2, "key"),
         (["orders", "list", "--account", "777"], 2, "777"),
     ],
 )
@@ -105,3 +107,21 @@ def test_an_order_and_what_it_bought_are_there_for_the_next_command(tmp_path: Pa
     assert "forgotten" in line.run("sim", "reset").out
     assert line.run("--sim", "positions", "--json").json() == []
     assert line.run("--sim", "orders", "list", "--json").json() == []
+
+
+def test_a_key_places_once_over_two_runs(line: CommandLine) -> None:
+    words = ["orders", "place", *ORDER, "--key", "once", "--json"]
+    (first,) = line.run(*words).json()
+    (again,) = line.run(*words).json()
+    assert first["state"] == "placed"
+    assert again["order"] == first["order"]
+    other = line.run(
+        "orders", "place", "BUY", "11", "AAPL", "--limit", "440", *ACCOUNT, "--key", "once"
+    )
+    assert (other.code, "another order" in other.err + other.out) == (2, True)
+
+
+@pytest.mark.parametrize("verb", ["place", "replace", "cancel"])
+def test_every_verb_that_trades_has_the_flag_of_arming(line: CommandLine, verb: str) -> None:
+    assert "--arm-live" in line.run("orders", verb, "--help").out
+    assert "--arm-live" not in line.run("orders", "cancel-all", "--help").out
