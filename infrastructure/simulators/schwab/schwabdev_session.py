@@ -62,7 +62,7 @@ def asked(client: Any) -> dict[str, Any]:
     tell("account_details_all", client.account_details_all(fields="positions"))
     tell("account_details", client.account_details(whose))
     tell("preferences", client.preferences())
-    tell("quotes", client.quotes(["AAPL", "MSFT", "$SPX", "NOPE"]))
+    tell("quotes", client.quotes(["AAPL", "MSFT", "NOPE"]))
     tell("quote", client.quote("AAPL"))
     tell("option_chains", client.option_chains("AAPL", strikeCount=2, contractType="CALL"))
     tell("option_expiration_chain", client.option_expiration_chain("AAPL"))
