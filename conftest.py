@@ -1,6 +1,21 @@
-"""Mark each test by its file's name and run the unit tests when no marker is asked for."""
+"""Mark each test by its file's name; run unit tests when no marker is asked for; scan for tokens.
+
+Whatever a test prints, logs or leaves in its temporary folders is searched for the token values
+that the simulator hands out: one that is found turns the test, or the run, red.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+# The forms of an access token (issuer and 32 random bytes) and of a refresh token (64 of them).
+TOKEN = re.compile(rb"I0\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{43}(@|%40)|[A-Za-z0-9_-]{86}(@|%40)")
+THIRD_PARTY_STORES = ("token.json", "tokens.db")
+"""Where other people's clients keep theirs, in plain."""
+LARGEST_SCANNED = 50_000_000
 
 KINDS = ("integration", "system", "soak")
 
@@ -24,3 +39,41 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if other:
         config.hook.pytest_deselected(items=other)
         items[:] = [item for item in items if kind_of(item.path.name) == "unit"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
+    report: pytest.TestReport = yield
+    for name, content in report.sections:
+        if TOKEN.search(content.encode("utf-8", "replace")):
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid}: a token's value is in what was captured: {name}"
+            report.sections = [(each, "left out: it holds a token") for each, _ in report.sections]
+            break
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    base = getattr(getattr(session.config, "_tmp_path_factory", None), "_basetemp", None)
+    found = [] if base is None else sorted(files_with_tokens(base))
+    if found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        for path in found:
+            print(f"\nERROR: a token's value is in the file {path}")
+
+
+def files_with_tokens(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        try:
+            if (
+                path.is_symlink()
+                or not path.is_file()
+                or path.name in THIRD_PARTY_STORES
+                or path.stat().st_size > LARGEST_SCANNED
+            ):
+                continue
+            content = path.read_bytes()
+        except OSError:
+            continue
+        if TOKEN.search(content):
+            yield path

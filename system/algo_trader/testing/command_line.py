@@ -83,4 +83,5 @@ class CommandLine:
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
+        print(out, err, sep="\n")  # pytest keeps it, and the scan for tokens reads it
         return Result(process.returncode, out, err)
