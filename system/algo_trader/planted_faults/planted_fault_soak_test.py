@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from system.algo_trader.planted_faults.planted_fault import CopiedTree, planted_faults
 
 
+@pytest.mark.timeout(1_800)
 def test_every_planted_fault_is_noticed(tmp_path: Path) -> None:
     faults = planted_faults()
     tree = CopiedTree(tmp_path)
