@@ -146,45 +146,40 @@ def export(
 
 @app.command()
 def status(context: typer.Context, as_json: JSON = False) -> None:
-    """Show datasets, spans, gaps and sizes, and send what waits for InfluxDB if it runs."""
-    from infrastructure.clock import rfc3339
+    """Show datasets, spans, open gaps, sizes; send what waits for InfluxDB if it runs."""
     from system.algo_trader import terminal
     from system.algo_trader.jobs.spool_delivery import deliver
     from system.algo_trader.storage.archive import Archive
-    from system.algo_trader.storage.quota import quota_of
+    from system.algo_trader.storage.inventory import inventory
 
     realm = stored_realm(context)
-    archive = Archive(realm.archive)
-    gaps: dict[tuple[str, str], int] = {}
-    for row in archive.gaps().to_pylist():
-        key = (f"bars_{row['timeframe']}", row["symbol"])
-        gaps[key] = gaps.get(key, 0) + row["count"]
-    rows: list[dict[str, Any]] = [
-        {
-            "dataset": span.dataset,
-            "symbol": span.symbol,
-            "rows": span.rows,
-            "bytes": span.bytes,
-            "first": rfc3339(span.first_ns),
-            "last": rfc3339(span.last_ns),
-            "missing": gaps.get((span.dataset, span.symbol), 0),
-        }
-        for span in archive.spans()
-    ]
     spool = deliver(current(context).settings(), realm)
+    facts = {"realm": realm.name, **inventory(Archive(realm.archive)), "spool": spool.as_dict()}
     if as_json or current(context).as_json:
-        document = {"realm": realm.name, "root": str(realm.archive), "datasets": rows}
-        quota_bytes = quota_of(realm.archive)
-        terminal.print_json({**document, "quota_bytes": quota_bytes, "spool": spool.as_dict()})
+        terminal.print_json(facts)
         return
+    names = ("dataset", "symbol", "rows", "parts", "bytes", "first", "last", "missing")
+    rows = [tuple(str(each[name]) for name in names) for each in facts["datasets"]]
     shown = terminal.table(
         f"{realm.name}: {realm.archive}",
-        tuple(rows[0]) if rows else ("nothing stored",),
-        [tuple(str(value) for value in row.values()) for row in rows],
-        numeric="llrrllr" if rows else "l",
+        names if rows else ("nothing stored",),
+        rows,
+        numeric="llrrrllr" if rows else "l",
     )
     terminal.print_table(shown)
-    terminal.console().print(f"spool: {spool.sentence}")
+    out = terminal.console()
+    quota = "no quota" if facts["quota_bytes"] is None else f"quota {facts['quota_bytes']:,} bytes"
+    out.print(
+        f"{facts['parts']:,} parts, {facts['bytes']:,} bytes, {quota}; "
+        f"commit {facts['data_version']} at {facts['last_commit']} by {facts['last_request']}"
+    )
+    for each in facts["datasets"]:
+        for gap in each["gaps"]:
+            out.print(
+                f"missing: {each['symbol']} {each['dataset']} {gap['session']} "
+                f"{gap['first']} to {gap['last']} ({gap['missing']})"
+            )
+    out.print(f"spool: {spool.sentence}")
 
 
 @app.command()
@@ -256,28 +251,45 @@ def restore(
 def rebuild(
     context: typer.Context,
     what: Annotated[str, typer.Argument(help="influx.")] = "influx",
+    since: Annotated[
+        str | None, typer.Option(help="Remove nothing; write what is missing from this day on.")
+    ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="candles, trades or quotes; again for more; else all.")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
-    """Remove InfluxDB's candles and project the archive's winners anew."""
+    """Project the archive into InfluxDB anew, and count there what arrived."""
     from infrastructure.errors import UsageError
+    from system.algo_trader import terminal
+    from system.algo_trader.cli.export import instant
+    from system.algo_trader.cli.rebuild import checked_datasets, run
     from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
     from system.algo_trader.services import Services
     from system.algo_trader.storage.archive import Archive
-    from system.algo_trader.storage.projection import project
     from system.algo_trader.storage.set_up import set_up_tables
 
     if what != "influx":
         raise UsageError(f"{what!r} cannot be rebuilt, expected influx")
+    datasets, since_ns = checked_datasets(dataset or []), instant(since)
     realm = stored_realm(context)
     with Services(current(context).settings(), realm) as services:
         url, token = services.influxdb_url(), services.influxdb_token()
         set_up_tables(url, realm.database, token)
         with AlgoTraderInfluxDBClient(url, realm, token) as client:
-            archive = Archive(realm.archive)
-            with archive.projecting():
-                client.reset_candles()
-            done = project(archive, client)
-    _show(context, as_json, {"database": realm.database, "written": done.written})
+            rows = run(Archive(realm.archive), client, datasets, since_ns)
+    written = sum(row["written"] for row in rows)
+    if as_json or current(context).as_json:
+        terminal.print_json({"database": realm.database, "written": written, "series": rows})
+        return
+    terminal.print_table(
+        terminal.table(
+            f"{realm.database}: {written:,} rows written",
+            tuple(rows[0]) if rows else ("nothing stored",),
+            [tuple("" if cell is None else str(cell) for cell in row.values()) for row in rows],
+            numeric="lllrrr" if rows else "l",
+        )
+    )
 
 
 def _show(context: typer.Context, as_json: bool, facts: dict[str, Any]) -> None:

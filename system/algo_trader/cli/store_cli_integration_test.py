@@ -36,6 +36,28 @@ def test_influxdb_is_rebuilt_from_what_the_archive_holds(line: CommandLine) -> N
     assert rebuilt["written"] == rows
 
 
+def test_trades_are_rebuilt_and_counted_back_and_exported_as_they_came(
+    tmp_path: Path,
+) -> None:
+    line = CommandLine(tmp_path)
+    first = 1_703_545_200_000_000_000
+    given = [(first + number // 2, 4800.25, 1 + number % 2) for number in range(20)]
+    text = "".join(f"{at},{price},{size}\n" for at, price, size in given)
+    (tmp_path / "t.csv").write_text(f"ts_event_ns,price,size\n{text}{first},4800.25,1\n")
+    assert line.run("store", "import", str(tmp_path / "t.csv"), "--symbol", "/ESH24").code == 0
+    words = ("store", "rebuild", "influx", "--dataset", "trades", "--json")
+    for more in ((), ("--since", "2023-12-25"), ("--since", "2023-12-26")):
+        count = 0 if more and more[1] > "2023-12-25" else 21
+        [row] = line.run(*words, *more).json()["series"]
+        assert (row["table"], row["symbol"]) == ("trades", "/ESH24")
+        assert [row[name] for name in ("expected", "written", "read_back")] == [count] * 3
+    target = tmp_path / "out.csv"
+    run = line.run("store", "export", "trades", "--to", str(target), "--json").json()
+    assert run["files"][0]["rows"] == len(target.read_text().splitlines()) - 1 == 21
+    status = line.run("store", "status", "--json").json()
+    assert [(each["dataset"], each["rows"]) for each in status["datasets"]] == [("trades", 21)]
+
+
 def test_a_flipped_bit_is_found_and_named(tmp_path: Path) -> None:
     line = CommandLine(tmp_path)
     assert line.run("--symbols", "IBM").code == 0
@@ -53,6 +75,11 @@ def test_a_flipped_bit_is_found_and_named(tmp_path: Path) -> None:
     [
         (["store", "quota", "much"], 2, "much"),
         (["store", "rebuild", "grafana"], 2, "grafana"),
+        (["store", "rebuild", "--dataset", "option_quotes"], 2, "archive has none of it"),
+        (["store", "rebuild", "--since", "yesterday"], 2, "yesterday"),
+        (["store", "export", "bars", "--to", "x.csv"], 2, "--timeframe"),
+        (["store", "export", "bars", "-t", "1d", "--to", "x.txt"], 2, "txt"),
+        (["store", "export", "trades", "--to", "x.csv"], 4, "no trades"),
         (["store", "restore", "/nowhere/at/all"], 2, "already"),
         (["store", "import", "nothing.csv"], 2, "nothing.csv"),
         (["archive", "query", "SELECT nonsense"], 2, "nonsense"),
