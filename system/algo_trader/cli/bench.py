@@ -19,7 +19,7 @@ app = typer.Typer(help="Measure budgets side by side with peers.", no_args_is_he
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
-CLOCK = "least processor time of several runs; the wall clock where a server is asked"
+CLOCK = "least processor time of several runs; the wall clock where a server or a disk is asked"
 
 
 @app.command()
@@ -28,6 +28,14 @@ def analytics(context: typer.Context, as_json: JSON = False) -> None:
     from system.algo_trader.benchmarks.analytics import run
 
     show("analytics", run(), as_json=as_json or current(context).as_json)
+
+
+@app.command()
+def archive(context: typer.Context, as_json: JSON = False) -> None:
+    """Measure how the archive reads, scans, imports and commits."""
+    from system.algo_trader.benchmarks.archive import run
+
+    show("archive", run(), as_json=as_json or current(context).as_json)
 
 
 @app.command()

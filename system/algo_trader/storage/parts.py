@@ -25,9 +25,22 @@ _DRAFT: Final = ".draft-"
 
 
 def encode_part(table: pa.Table) -> bytes:
-    """Return a table as Parquet bytes; the same rows give the same bytes."""
+    """Return a table as Parquet bytes; the same rows give the same bytes.
+
+    Whole numbers are instants and counts, near their neighbours: as differences they take half the
+    bytes that a dictionary takes and are read and written faster.
+    """
+    whole = [field.name for field in table.schema if pa.types.is_integer(field.type)]
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True, store_schema=True)
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        use_dictionary=[name for name in table.column_names if name not in whole],
+        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+        write_page_checksum=True,
+        store_schema=True,
+    )
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
