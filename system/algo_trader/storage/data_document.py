@@ -23,7 +23,8 @@ Written by `python -m system.algo_trader.storage.data_document docs/data.md` fro
 
 Times are nanoseconds UTC. A row of InfluxDB is its tags and its time. Missing values are null.
 The archive is the truth. `candles`, `trades` and `quotes` of InfluxDB are projections of it that
-`algo-trader store rebuild influx` makes again; the other tables hold what was measured. "Kept" is how long the archive holds rows when `algo-trader store retention --apply` runs.
+`algo-trader store rebuild influx` makes again; the other tables hold what was measured. "Kept" is
+how long the archive holds rows when `algo-trader store retention --apply` runs.
 """
 
 
