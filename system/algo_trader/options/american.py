@@ -88,8 +88,9 @@ def american_price(
     premium = _premium(ratio, t, v, r, q, boundary, scheme)
     alive = european + unit * np.maximum(premium, 0.0)
     intrinsic = unit * (1.0 - ratio)
-    now = ratio <= boundary.at_expiry * np.exp(-np.sqrt(boundary.bend[:, 0]))
-    price = np.where(now, intrinsic, np.maximum(alive, intrinsic))
+    # With next to no interest the iteration stops short of the boundary: wait where that pays.
+    inside = ratio <= boundary.at_expiry * np.exp(-np.sqrt(boundary.bend[:, 0]))
+    price = np.maximum(np.where(inside, european, alive), intrinsic)
     price = np.where(boundary.never, european, price)
     price = np.where(boundary.unsolved | ~usable, np.nan, price)
     return price.reshape(shape)
@@ -123,9 +124,9 @@ def boundary_of(
         d1 = d2 + root
         top = ndtr(d2) + (lent * ndtr(low)).sum(axis=2)
         under = ndtr(d1) + (paid * ndtr(low + spread)).sum(axis=2)
-        top_slope = np.exp(-0.5 * d2 * d2) / (_SQRT_2PI * boundary * root)
-        under_slope = np.exp(-0.5 * d1 * d1) / (_SQRT_2PI * boundary * root)
         with np.errstate(divide="ignore", invalid="ignore"):
+            top_slope = np.exp(-0.5 * d2 * d2) / (_SQRT_2PI * boundary * root)
+            under_slope = np.exp(-0.5 * d1 * d1) / (_SQRT_2PI * boundary * root)
             carry = np.exp(-(r - q)[:, None] * tau)
             mapped = carry * top / under
             slope = carry * (top_slope / under - under_slope * top / under**2)

@@ -177,10 +177,22 @@ def put_value(
     x = math.log(s) - math.log(limit_at_expiry(rate, pays))
     p = scheme.root.size
     away = x + room.depth[p]
-    if away <= 0.0:
-        return 1.0 - s, -1.0, 0.0, 0.0
     length = math.sqrt(years)
     drift = rate - pays - 0.5 * sigma * sigma
+    root = sigma * length
+    d2 = (math.log(s) + drift * years) / root
+    d1 = d2 + root
+    grown = math.exp(-pays * years)
+    below1 = normal(-d1)
+    european_gamma = grown * _INV_SQRT_2PI * math.exp(-0.5 * d1 * d1) / (s * root)
+    european = math.exp(-rate * years) * normal(-d2) - s * grown * below1
+    european_delta = -grown * below1
+    european_speed = -european_gamma / s * (d1 / root + 1.0)
+    if away <= 0.0:
+        # With next to no interest the iteration stops short of the boundary: wait where that pays.
+        if european > 1.0 - s:
+            return european, european_delta, european_gamma, european_speed
+        return 1.0 - s, -1.0, 0.0, 0.0
     width = away / sigma
     is_near = width < _NEAR * length
     price = 0.0
@@ -227,19 +239,12 @@ def put_value(
         delta -= net * (length * bell - width * tail)
         gamma += net * tail / (s * sigma)
         speed -= net * bell / (length * s * s * sigma * sigma)
-    root = sigma * length
-    d2 = (math.log(s) + drift * years) / root
-    d1 = d2 + root
-    grown = math.exp(-pays * years)
-    below1 = normal(-d1)
-    bell = grown * _INV_SQRT_2PI * math.exp(-0.5 * d1 * d1) / (s * root)
-    european = math.exp(-rate * years) * normal(-d2) - s * grown * below1
     value = european + max(price, 0.0)
     return (
         max(value, 1.0 - s),
-        delta - grown * below1,
-        gamma + bell,
-        speed - bell / s * (d1 / root + 1.0),
+        delta + european_delta,
+        gamma + european_gamma,
+        speed + european_speed,
     )
 
 

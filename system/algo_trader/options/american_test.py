@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from system.algo_trader.options.american import american_price, fast_american_greeks
@@ -152,6 +152,7 @@ def test_the_kernel_agrees_with_the_reference() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(spots, terms, volatilities, rates, rates, st.booleans())
+@example(118.0, 0.00390625, 1.0, 1e-14, 1e-14, True)
 def test_american_is_worth_no_less_than_european_and_than_exercise_now(
     spot: float, years: float, sigma: float, rate: float, pays: float, call: bool
 ) -> None:
