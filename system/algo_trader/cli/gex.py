@@ -64,6 +64,7 @@ def gex(
     """Show gamma exposure by strike and expiry, the flip, the walls and the terms of a chain."""
     from infrastructure.clock import SystemClock
     from infrastructure.errors import UsageError
+    from system.algo_trader.cli.gex_standing import realm_of, standing_of
     from system.algo_trader.options.exposure import sign_convention
     from system.algo_trader.options.gex import gex_report
 
@@ -88,7 +89,8 @@ def gex(
             weighting="volume" if weight == "volume" else "open_interest",
             prefer="vendor" if greeks == "vendor" else "computed",
         )
-        document = {**facts, **report.as_dict()}
+        standing = standing_of(report, realm_of(context, runtime).root)
+        document = {**facts, **report.as_dict(), **standing}
         if stored:
             from system.algo_trader.cli.gex_store import store
 
@@ -154,6 +156,8 @@ def from_schwab(runtime: Runtime, symbol: str) -> tuple[Chain, dict[str, Any]]:
         NoDataError: If the symbol has no options.
         StackError: As the client's requests, and if the symbol cannot be one.
     """
+    from dataclasses import replace
+
     from infrastructure.clock import rfc3339
     from infrastructure.errors import NoDataError
     from infrastructure.schwab.symbols import checked_symbol
@@ -172,12 +176,14 @@ def from_schwab(runtime: Runtime, symbol: str) -> tuple[Chain, dict[str, Any]]:
     except NoDataError as error:
         raise no_options(wanted) from error
     read = parse_schwab_chain(answer, wanted)
-    simulated = runtime.realm.is_simulated
-    return read.chain, {
+    simulated, now_ns = runtime.realm.is_simulated, runtime.clock.now_ns()
+    source = str(Source.SCHWAB_SIM if simulated else Source.SCHWAB)
+    told = replace(read.chain, source=source, fetched_at_ns=now_ns, is_synthetic=simulated)
+    return told, {
         "name": "Simulator, replay of the past" if simulated else "Schwab",
-        "source": str(Source.SCHWAB_SIM if simulated else Source.SCHWAB),
+        "source": source,
         "is_synthetic": simulated,
-        "downloaded": rfc3339(runtime.clock.now_ns()),
+        "downloaded": rfc3339(now_ns),
         "is_delayed": read.is_delayed,
         "is_truncated": read.is_truncated,
         "contracts_left_out": read.left_out,
@@ -232,6 +238,8 @@ def show(document: dict[str, Any]) -> None:
         "vanna": f"{dollars(document['total']['vanna']['net'])} per point of volatility",
         "charm": f"{dollars(document['total']['charm']['net'])} per day",
         "0dte gamma": dollars(document["buckets"]["0dte"]["gex"]),
+        "iv 30 days": _standing(document["iv_standing"]),
+        "american": _early(document["early_exercise"]),
         "contracts": f"{used} held with Greeks, {document['contracts_expired']:,} expired "
         f"left out, confidence {document['confidence']}",
     }
@@ -249,6 +257,7 @@ def show(document: dict[str, Any]) -> None:
             f"{row['days']:.2f}",
             f"{row['forward']:,.2f}",
             _percent(row["atm_volatility"]),
+            _band(row["iv_band"]),
             _number(row["expected_move"]),
             _number(row["straddle"]),
             _percent(row["skew"]),
@@ -257,8 +266,18 @@ def show(document: dict[str, Any]) -> None:
         )
         for row in document["expiries"][:EXPIRIES_SHOWN]
     ]
-    headings = ["expiry", "days", "forward", "atm iv", "1 sd", "straddle", "skew", "max pain"]
-    out.print(terminal.table("Next expiries", [*headings, "gamma"], expiries, numeric="lrrrrrrrr"))
+    headings = [
+        "expiry",
+        "days",
+        "forward",
+        "atm iv",
+        "bid-ask iv",
+        "1 sd",
+        "straddle",
+        "skew",
+        "max pain",
+    ]
+    out.print(terminal.table("Next expiries", [*headings, "gamma"], expiries, numeric="lrrrrrrrrr"))
 
 
 def dollars(amount: float) -> str:
@@ -278,6 +297,35 @@ def _marked(mark: dict[str, Any]) -> str:
 
 def _valued(ratio: dict[str, Any]) -> str:
     return f"– ({ratio['reason']})" if ratio["value"] is None else f"{ratio['value']:.2f}"
+
+
+def _band(band: dict[str, Any] | None) -> str | None:
+    """Write the volatilities of bid and ask, or a side's reason in its place."""
+    if band is None:
+        return None
+    sides = [band[side] for side in ("bid", "ask")]
+    return " - ".join(
+        side["reason"] if side["value"] is None else f"{100 * side['value']:.2f}" for side in sides
+    )
+
+
+def _standing(standing: dict[str, Any]) -> str:
+    parts = [
+        f"{name} {'–' if standing[name] is None else format(standing[name], '.1f')}"
+        for name in ("rank", "percentile")
+    ]
+    known = "–" if standing["iv30"] is None else f"{100 * standing['iv30']:.2f} %"
+    why = "" if standing["reason"] is None else f"   ({standing['reason']})"
+    return f"{known}   {'   '.join(parts)}   of {standing['sessions']} sessions{why}"
+
+
+def _early(early: dict[str, Any]) -> str:
+    if not early["american"]:
+        return "none: these options are European"
+    return (
+        f"{early['american']:,} contracts; early exercise is worth more than "
+        f"{dollars(early['threshold'])} in {early['matters']:,}"
+    )
 
 
 def _percent(value: float | None) -> str | None:

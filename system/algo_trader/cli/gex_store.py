@@ -28,18 +28,16 @@ def store(
     Raises:
         StackError: If a service cannot be had, or refuses.
     """
+    from system.algo_trader.cli.gex_standing import realm_of
     from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
     from system.algo_trader.jobs.option_store import store_report
-    from system.algo_trader.realm import Realm
     from system.algo_trader.services import Services
     from system.algo_trader.storage.set_up import set_up_tables
 
     if runtime is not None:
         runtime.influxdb.ensure_tables()
         return store_report(runtime.influxdb, report, source=source).as_dict()
-    invocation = current(context)
-    settings = invocation.settings()
-    realm = Realm.sim(settings.home) if invocation.sim else Realm.live(settings.home)
+    settings, realm = current(context).settings(), realm_of(context)
     with Services(settings, realm) as services:
         url, token = services.influxdb_url(), services.influxdb_token()
         set_up_tables(url, realm.database, token)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from infrastructure.errors import NoDataError, ProviderUnavailable, UnknownSymbol
+from infrastructure.exchange.exercise import exercise_of
 from infrastructure.exchange.option_expiry import settlement_ns
 from infrastructure.exchange.symbology import Option, parse_option
 from system.algo_trader.options.chain import Chain
@@ -77,7 +78,7 @@ def parse_schwab_chain(document: Any, symbol: str) -> SchwabChain:
     if not standard:
         raise NoDataError(f"{symbol} has no option that delivers {STANDARD_SHARES:g} shares")
     options = [_option(each, symbol) for each in standard]
-    columns = {
+    columns: dict[str, Any] = {
         ours: [_number(each.get(theirs)) for each in standard] for ours, theirs in _COLUMNS.items()
     }
     columns["vendor_volatility"] = [
@@ -102,6 +103,7 @@ def parse_schwab_chain(document: Any, symbol: str) -> SchwabChain:
         [float(option.strike) for option in options],
         [option.right == "C" for option in options],
         multiplier=STANDARD_SHARES,
+        is_american=[exercise_of(option) == "american" for option in options],
         **columns,
     )
     return SchwabChain(

@@ -15,11 +15,13 @@ import numpy as np
 from infrastructure.compiling.kernel import kernel
 from system.algo_trader.options.american_scheme import Scheme
 from system.algo_trader.options.black import Flags, Floats
-from system.algo_trader.options.black_kernels import tail_ratio
+from system.algo_trader.options.black_kernels import hart_ratio, tail_ratio
 
 _INV_SQRT_2PI: Final = 0.3989422804014327
 _LEAST_BOUNDARY: Final = 1e-12
 _NEAR: Final = 0.5
+# Beyond so many deviations a normal tail is below 2e-12.
+_FAR: Final = 7.0
 _VOLATILITY_BUMP: Final = 0.01
 _RATE_BUMP: Final = 1e-4
 
@@ -30,43 +32,40 @@ class Room(NamedTuple):
     Attributes:
         log_boundary: ln(boundary / limit) at the nodes past time 0 [n].
         bend: Its square, and 0 at time 0 [n + 1].
-        lent: Discounted interest at the points of the boundary's integrals [n, l].
-        paid: Discounted yield there [n, l].
-        depth: -ln(boundary / limit) at the points of the price's integral, and with all the time
-            left [p + 1].
-        lent_price: Discount factors at those points [p].
-        paid_price: Yield factors there [p].
+        lent: Interest at the points of the boundary's integrals, times their weight [n, l].
+        paid: Yield there [n, l].
+        points: By point of the price's integral and, in the last column, with all the time left:
+            -ln(boundary / limit); discounted interest times the point's weight; discounted yield;
+            1 / sqrt(t); the weight for d sqrt(t) [5, p + 1].
     """
 
     log_boundary: Floats
     bend: Floats
     lent: Floats
     paid: Floats
-    depth: Floats
-    lent_price: Floats
-    paid_price: Floats
+    points: Floats
 
 
 @kernel
 def make_room(scheme: Scheme) -> Room:
     """Return arrays of the sizes that a scheme needs."""
     n, points = scheme.between.shape[:2]
-    p = scheme.root.size
     return Room(
         np.empty(n),
         np.zeros(n + 1),
         np.empty((n, points)),
         np.empty((n, points)),
-        np.empty(p + 1),
-        np.empty(p),
-        np.empty(p),
+        np.zeros((5, scheme.root.size + 1)),
     )
 
 
 @kernel
 def normal(x: float) -> float:
-    """Return the normal distribution function."""
-    tail = math.exp(-0.5 * x * x) * tail_ratio(abs(x))
+    """Return the normal distribution function, its tails to about nine digits of themselves."""
+    size = abs(x)
+    if size > _FAR:
+        return 1.0 if x > 0.0 else math.exp(-0.5 * x * x) * tail_ratio(size)
+    tail = math.exp(-0.5 * x * x) * hart_ratio(size)
     return 1.0 - tail if x > 0.0 else tail
 
 
@@ -78,39 +77,64 @@ def limit_at_expiry(rate: float, pays: float) -> float:
 
 @kernel
 def fill_discounts(rate: float, pays: float, years: float, scheme: Scheme, room: Room) -> None:
-    """Fill what a price's integral discounts with."""
+    """Fill what the integrals take from rate, yield and years alone."""
+    length = math.sqrt(years)
+    for i in range(room.log_boundary.size):
+        tau = scheme.node[i] * scheme.node[i] * years
+        for j in range(scheme.share.size):
+            left = tau * (1.0 - scheme.share[j])
+            room.lent[i, j] = rate * math.exp(rate * left) * scheme.weight[j] * tau
+            room.paid[i, j] = pays * math.exp(pays * left) * scheme.weight[j] * tau
     for j in range(scheme.root.size):
-        span = scheme.root[j] * scheme.root[j] * years
-        room.lent_price[j] = math.exp(-rate * span)
-        room.paid_price[j] = math.exp(-pays * span)
+        z = scheme.root[j] * length
+        weight = 2.0 * z * scheme.price_weight[j] * length
+        room.points[1, j] = weight * rate * math.exp(-rate * z * z)
+        room.points[2, j] = weight * pays * math.exp(-pays * z * z)
+        room.points[3, j] = 1.0 / z
+        room.points[4, j] = scheme.price_weight[j] * length
 
 
 @kernel
 def fill_depth(
     rate: float, pays: float, sigma: float, years: float, scheme: Scheme, room: Room
 ) -> None:
-    """Solve for the exercise boundary of a put and fill `room.depth`; steps as in `american`."""
-    n, points = scheme.between.shape[:2]
+    """Solve for the exercise boundary of a put and fill the depths in `room.points`.
+
+    Steps as in `american`; `fill_discounts` goes before.
+    """
+    seed_boundary(rate, pays, sigma, years, scheme, room)
+    iterate_boundary(rate, pays, sigma, years, scheme, room, scheme.steps)
+
+
+@kernel
+def seed_boundary(
+    rate: float, pays: float, sigma: float, years: float, scheme: Scheme, room: Room
+) -> None:
+    """Fill `room.log_boundary` with the first guess of `american`."""
     limit = limit_at_expiry(rate, pays)
     log_limit = math.log(limit)
     half = (rate - pays) / (sigma * sigma) - 0.5
     power = -half - math.sqrt(half * half + 2.0 * max(rate, 0.0) / (sigma * sigma))
     perpetual = min(power / (power - 1.0), limit) if power < 0.0 else 0.0
-    drift = rate - pays - 0.5 * sigma * sigma
-    least = math.log(_LEAST_BOUNDARY) - log_limit
-    room.bend[n] = 0.0
-    for i in range(n):
+    for i in range(room.log_boundary.size):
         tau = scheme.node[i] * scheme.node[i] * years
         guess = limit
         if perpetual < 1.0:
             decay = ((rate - pays) * tau - 2.0 * sigma * math.sqrt(tau)) / (1.0 - perpetual)
             guess = perpetual + (limit - perpetual) * math.exp(min(decay, 0.0))
-        room.log_boundary[i] = min(max(math.log(max(guess, _LEAST_BOUNDARY)) - log_limit, least), 0)
-        for j in range(points):
-            left = tau * (1.0 - scheme.share[j])
-            room.lent[i, j] = rate * math.exp(rate * left) * scheme.weight[j] * tau
-            room.paid[i, j] = pays * math.exp(pays * left) * scheme.weight[j] * tau
-    for _ in range(scheme.steps):
+        room.log_boundary[i] = min(math.log(max(guess, _LEAST_BOUNDARY)) - log_limit, 0.0)
+
+
+@kernel
+def iterate_boundary(
+    rate: float, pays: float, sigma: float, years: float, scheme: Scheme, room: Room, steps: int
+) -> None:
+    """Improve `room.log_boundary` by so many steps and fill the depths in `room.points`."""
+    n, points = scheme.between.shape[:2]
+    log_limit = math.log(limit_at_expiry(rate, pays))
+    drift = rate - pays - 0.5 * sigma * sigma
+    room.bend[n] = 0.0
+    for _ in range(steps):
         for i in range(n):
             room.bend[i] = room.log_boundary[i] * room.log_boundary[i]
         for i in range(n):
@@ -148,8 +172,8 @@ def fill_depth(
         bend = 0.0
         for k in range(n + 1):
             bend += scheme.price_between[j, k] * room.bend[k]
-        room.depth[j] = math.sqrt(max(bend, 0.0))
-    room.depth[p] = -room.log_boundary[0]
+        room.points[0, j] = math.sqrt(max(bend, 0.0))
+    room.points[0, p] = -room.log_boundary[0]
 
 
 @kernel
@@ -159,8 +183,8 @@ def put_value(
     pays: float,
     sigma: float,
     years: float,
-    scheme: Scheme,
-    room: Room,
+    points: Floats,
+    in_full: bool,
 ) -> tuple[float, float, float, float]:
     """Return a put's price and its first three derivatives in the spot, for a strike of 1.
 
@@ -170,82 +194,84 @@ def put_value(
         pays: Continuous yield a year.
         sigma: Volatility a year.
         years: Years to expiry.
-        scheme: Nodes and points.
-        room: With `depth` and the discounts filled for the other arguments.
+        points: As in `Room`, filled for the other arguments.
+        in_full: Whether the second and third derivatives are wanted; else they are meaningless.
     """
     s = ratio
-    x = math.log(s) - math.log(limit_at_expiry(rate, pays))
-    p = scheme.root.size
-    away = x + room.depth[p]
+    p = points.shape[1] - 1
+    log_s = math.log(s)
+    x = log_s - math.log(limit_at_expiry(rate, pays))
+    away = x + points[0, p]
     length = math.sqrt(years)
     drift = rate - pays - 0.5 * sigma * sigma
     root = sigma * length
-    d2 = (math.log(s) + drift * years) / root
+    d2 = (log_s + drift * years) / root
     d1 = d2 + root
     grown = math.exp(-pays * years)
     below1 = normal(-d1)
-    european_gamma = grown * _INV_SQRT_2PI * math.exp(-0.5 * d1 * d1) / (s * root)
-    european = math.exp(-rate * years) * normal(-d2) - s * grown * below1
-    european_delta = -grown * below1
-    european_speed = -european_gamma / s * (d1 / root + 1.0)
+    price = math.exp(-rate * years) * normal(-d2) - s * grown * below1
+    delta = -grown * below1
+    gamma = grown * _INV_SQRT_2PI * math.exp(-0.5 * d1 * d1) / (s * root)
+    speed = -gamma / s * (d1 / root + 1.0)
     if away <= 0.0:
         # With next to no interest the iteration stops short of the boundary: wait where that pays.
-        if european > 1.0 - s:
-            return european, european_delta, european_gamma, european_speed
+        if price > 1.0 - s:
+            return price, delta, gamma, speed
         return 1.0 - s, -1.0, 0.0, 0.0
-    width = away / sigma
-    is_near = width < _NEAR * length
-    price = 0.0
-    delta = 0.0
-    gamma = 0.0
-    speed = 0.0
+    european = price
+    per_sigma = 1.0 / sigma
+    per_s = 1.0 / s
     for j in range(p):
-        z = scheme.root[j] * length
-        a = 1.0 / (sigma * z)
-        d2 = (x + room.depth[j] + drift * z * z) * a
+        a = per_sigma * points[3, j]
+        z = 1.0 / points[3, j]
+        d2 = (x + points[0, j] + drift * z * z) * a
+        if d2 > _FAR:
+            continue
         d1 = d2 + sigma * z
         bell2 = math.exp(-0.5 * d2 * d2)
         bell1 = math.exp(-0.5 * d1 * d1)
-        below2 = bell2 * tail_ratio(abs(d2))
-        below1 = bell1 * tail_ratio(abs(d1))
+        below2 = bell2 * hart_ratio(min(abs(d2), _FAR))
+        below1 = bell1 * hart_ratio(min(abs(d1), _FAR))
         if d2 < 0.0:
             below2 = 1.0 - below2
         if d1 < 0.0:
             below1 = 1.0 - below1
-        weight = 2.0 * z * scheme.price_weight[j] * length
-        lent = weight * rate * room.lent_price[j]
-        paid = weight * pays * room.paid_price[j]
-        lent_bell = lent * a * _INV_SQRT_2PI * bell2 / (s * s)
-        paid_bell = paid * a * _INV_SQRT_2PI * bell1 / s
-        tilt2 = 1.0 + a * d2
-        tilt1 = 1.0 - a * d1
+        lent = points[1, j]
+        paid = points[2, j]
+        lent_bell = lent * a * _INV_SQRT_2PI * bell2 * per_s
+        paid_bell = paid * a * _INV_SQRT_2PI * bell1
         price += lent * below2 - paid * s * below1
-        delta += -lent_bell * s - paid * below1 + paid_bell * s
-        gamma += lent_bell * tilt2 + paid_bell * tilt1
-        speed += lent_bell / s * (a * a - (2.0 + a * d2) * tilt2)
-        speed -= paid_bell / s * (a * a + (1.0 + a * d1) * tilt1)
-        if is_near:
-            d0 = width / z
-            layer = 2.0 * scheme.price_weight[j] * length * _INV_SQRT_2PI * math.exp(-0.5 * d0 * d0)
-            net = layer * (rate - pays * s) / (s * sigma)
-            delta += net
-            gamma -= net * d0 / (s * sigma * z)
-            speed -= net * (1.0 - d0 * d0) / (s * s * sigma * sigma * z * z)
-    if is_near:
+        delta += paid_bell - lent_bell - paid * below1
+        if in_full:
+            lent_bell *= per_s
+            paid_bell *= per_s
+            tilt2 = 1.0 + a * d2
+            tilt1 = 1.0 - a * d1
+            gamma += lent_bell * tilt2 + paid_bell * tilt1
+            speed += lent_bell * per_s * (a * a - (2.0 + a * d2) * tilt2)
+            speed -= paid_bell * per_s * (a * a + (1.0 + a * d1) * tilt1)
+    width = away * per_sigma
+    if width < _NEAR * length:
+        net = 2.0 * (rate - pays * s) * per_s * per_sigma
+        beside = width * per_s * per_sigma
+        layer = 0.0
+        layer2 = 0.0
+        layer3 = 0.0
+        for j in range(p):
+            per_z = points[3, j]
+            d0 = width * per_z
+            part = points[4, j] * math.exp(-0.5 * d0 * d0)
+            layer += part
+            layer2 += part * per_z * per_z
+            layer3 += part * per_z * per_z * (1.0 - d0 * d0)
         d0 = width / length
         bell = _INV_SQRT_2PI * math.exp(-0.5 * d0 * d0)
         tail = normal(-d0)
-        net = 2.0 * (rate - pays * s) / (s * sigma)
-        delta -= net * (length * bell - width * tail)
-        gamma += net * tail / (s * sigma)
-        speed -= net * bell / (length * s * s * sigma * sigma)
-    value = european + max(price, 0.0)
-    return (
-        max(value, 1.0 - s),
-        delta + european_delta,
-        gamma + european_gamma,
-        speed + european_speed,
-    )
+        delta += net * (_INV_SQRT_2PI * layer - length * bell + width * tail)
+        if in_full:
+            gamma += net * (tail * per_s * per_sigma - _INV_SQRT_2PI * layer2 * beside)
+            speed -= net * (per_s * per_sigma) ** 2 * (bell / length + _INV_SQRT_2PI * layer3)
+    return max(price, european, 1.0 - s), delta, gamma, speed
 
 
 @kernel
@@ -257,8 +283,8 @@ def value_of(
     is_call: bool,
     rate: float,
     pays: float,
-    scheme: Scheme,
-    room: Room,
+    points: Floats,
+    in_full: bool,
 ) -> tuple[float, float, float, float]:
     """Return an option's price, delta, gamma and the derivative of gamma in the spot, in dollars.
 
@@ -270,16 +296,16 @@ def value_of(
         is_call: True for a call.
         rate: Continuous rate a year.
         pays: Continuous yield a year.
-        scheme: Nodes and points.
-        room: Filled for the put: with rate and yield exchanged for a call.
+        points: As in `Room`, filled for the put: with rate and yield exchanged for a call.
+        in_full: As in `put_value`.
     """
     if not is_call:
         price, first, second, third = put_value(
-            spot / strike, rate, pays, sigma, years, scheme, room
+            spot / strike, rate, pays, sigma, years, points, in_full
         )
         return price * strike, first, second / strike, third / (strike * strike)
     u = strike / spot
-    price, first, second, third = put_value(u, pays, rate, sigma, years, scheme, room)
+    price, first, second, third = put_value(u, pays, rate, sigma, years, points, in_full)
     return (
         price * spot,
         price - u * first,
@@ -303,9 +329,9 @@ def solved_value(
     """Return `value_of` after solving for its boundary; rate or yield has to make waiting cost."""
     r = pays if is_call else rate
     q = rate if is_call else pays
-    fill_depth(r, q, sigma, years, scheme, room)
     fill_discounts(r, q, years, scheme, room)
-    return value_of(spot, strike, years, sigma, is_call, rate, pays, scheme, room)
+    fill_depth(r, q, sigma, years, scheme, room)
+    return value_of(spot, strike, years, sigma, is_call, rate, pays, room.points, True)
 
 
 @kernel
