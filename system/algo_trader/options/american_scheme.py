@@ -81,8 +81,8 @@ def chebyshev_map(at: Floats, nodes: int) -> Floats:
 ACCURATE: Final = scheme_of(10, 16, 32, 16)
 """For single options: a 95th percentile of 2e-5 on a strike of 100 against QuantLib's QdFp."""
 
-FAST: Final = scheme_of(6, 7, 8, 8)
+FAST: Final = scheme_of(5, 6, 8, 7)
 """For whole chains: a 95th percentile of 6e-4 on a strike of 100."""
 
-NEAR: Final = scheme_of(4, 5, 8, 6)
+NEAR: Final = scheme_of(4, 5, 8, 5)
 """For the pairs near the money that vote on a forward."""

@@ -42,27 +42,34 @@ _INV_SQRT_2PI: Final = 0.3989422804014327
 
 
 @kernel
-def premium_bound(
-    s: float, k: float, t: float, v: float, is_call: bool, r: float, q: float
-) -> float:
-    """Return what early exercise is worth at most, in dollars; NaN where it is not solved for.
+def most_of(lent: float, paid: float, t: float) -> tuple[float, float]:
+    """Return what early exercise earns at most, a dollar of the strike and of the spot of a put."""
+    return -math.expm1(-lent * t), max(math.expm1(-paid * t), 0.0)
 
-    Interest on the strike (for a call: yield on the stock) over all the time left, times the
-    greatest probability that the region of exercise is entered.
+
+@kernel
+def premium_bound(
+    spot: float, strike: float, t: float, v: float, lent: float, paid: float, most: float
+) -> float:
+    """Return what early exercise of a put is worth at most, in dollars.
+
+    Interest on the strike over all the time left, times the greatest probability that the region
+    of exercise is entered.
+
+    Args:
+        spot: Dollars; of a call its strike.
+        strike: Dollars; of a call its spot.
+        t: Years to expiry.
+        v: Volatility a year, above 0.
+        lent: Rate; of a call its yield. Above 0.
+        paid: Yield; of a call its rate.
+        most: By `most_of`, in dollars.
     """
-    lent = q if is_call else r
-    paid = r if is_call else q
-    if not (lent > 0.0 and v > 0.0 and paid == paid):
-        return 0.0 if paid >= lent else math.nan
-    strike = s if is_call else k
-    spot = k if is_call else s
-    most = strike * -math.expm1(-lent * t) + spot * max(math.expm1(-paid * t), 0.0)
     limit = strike * (lent / paid if paid > lent else 1.0)
     if spot <= limit:
         return most
-    root = math.sqrt(t)
     drift = max(paid + 0.5 * v * v - lent, 0.0)
-    reach = (drift * t - math.log(spot / limit)) / (v * root)
+    reach = (drift * t - math.log(spot / limit)) / (v * math.sqrt(t))
     return most if reach >= 0.0 else most * normal(reach)
 
 
@@ -371,19 +378,33 @@ def fill_candidates(
     """
     lowest[:] = math.nan
     highest[:] = math.nan
+    last = -1
+    on_strike = np.zeros(2)
+    on_spot = np.zeros(2)
     for i in range(strike.size):
         candidate[i] = False
         v = volatility[i]
         if not (is_american[i] and v > 0.0):
             continue
         e = expiry[i]
-        if (
-            not premium_bound(spot, strike[i], years[e], v, is_call[i], rate[e], pays[e])
-            > threshold
-        ):
+        r = rate[e]
+        q = pays[e]
+        t = years[e]
+        if e != last:
+            on_strike[0], on_spot[0] = most_of(r, q, t)
+            on_strike[1], on_spot[1] = most_of(q, r, t)
+            last = e
+        side = 1 if is_call[i] else 0
+        lent = q if side else r
+        of_strike = spot if side else strike[i]
+        of_spot = strike[i] if side else spot
+        most = on_strike[side] * of_strike + on_spot[side] * of_spot
+        if not (lent > 0.0 and most > threshold):
+            continue
+        paid = r if side else q
+        if not premium_bound(of_spot, of_strike, t, v, lent, paid, most) > threshold:
             continue
         candidate[i] = True
-        side = 1 if is_call[i] else 0
         if not lowest[e, side] <= v:
             lowest[e, side] = v
         if not highest[e, side] >= v:
@@ -430,11 +451,11 @@ def fill_near_the_money(
         t = years[e]
         k = strike[i]
         premium[i] = 0.0
-        if not premium_bound(spot, k, t, v, call, r, q) > 0.0:
+        lent = q if call else r
+        paid = r if call else q
+        if not (lent > 0.0 and v > 0.0 and paid == paid):
             continue
         if 2 * e + side != last:
-            lent = q if call else r
-            paid = r if call else q
             fill_discounts(lent, paid, t, scheme, room)
             fill_depth(lent, paid, v, t, scheme, room)
             last = 2 * e + side
