@@ -122,8 +122,9 @@ def surface_of(
     at = alive.expiry_index
     forward, years = terms.forward[at], terms.years[at]
     mid = alive.mid
-    own = _own_volatility(alive, terms, at, mid)
-    volatility, source = _strike_volatility(alive, forward, own.volatility)
+    is_otm, partner = _is_otm(alive, forward), _partner(alive)
+    own = _own_volatility(alive, terms, at, is_otm, partner)
+    volatility, source = _strike_volatility(alive, is_otm, partner, own.volatility)
     reason = own.reason
     tables = None
     if any_american:
@@ -142,9 +143,9 @@ def surface_of(
             tables,
             mid,
             np.where(exercised, np.nan, own.volatility),
-            _is_source(alive, forward, source),
+            _is_source(is_otm, source),
         )
-        volatility, source = _strike_volatility(alive, forward, american)
+        volatility, source = _strike_volatility(alive, is_otm, partner, american)
     quoted = np.where(
         ~(alive.bid > 0),
         np.uint8(Reason.NO_BID),
@@ -182,13 +183,15 @@ def surface_of(
     )
 
 
-def _own_volatility(chain: Chain, terms: Terms, at: Numbers, mid: Floats) -> Implied:
+def _own_volatility(
+    chain: Chain, terms: Terms, at: Numbers, is_otm: Flags, partner: Numbers
+) -> Implied:
     """Return European volatilities of the middles and every contract's reason.
 
     The in-the-money side of a strike is solved for only where its other side has no volatility: in
     the others it is NaN with the reason OK.
     """
-    forward = terms.forward[at]
+    mid, forward = chain.mid, terms.forward[at]
     volatility = np.full(len(chain), np.nan)
     reason = reasons_of(
         mid, forward, chain.strike, terms.years[at], chain.is_call, discount=terms.discount[at]
@@ -207,9 +210,8 @@ def _own_volatility(chain: Chain, terms: Terms, at: Numbers, mid: Floats) -> Imp
         volatility[chosen] = found.volatility
         reason[chosen] = found.reason
 
-    is_otm = _is_otm(chain, forward)
     solve(is_otm)
-    solve(~is_otm & ~np.isfinite(volatility[_partner(chain)]))
+    solve(~is_otm & ~np.isfinite(volatility[partner]))
     return Implied(volatility, reason)
 
 
@@ -227,9 +229,10 @@ def _partner(chain: Chain) -> Numbers:
     return partner
 
 
-def _strike_volatility(chain: Chain, forward: Floats, own: Floats) -> tuple[Floats, Codes]:
+def _strike_volatility(
+    chain: Chain, is_otm: Flags, partner: Numbers, own: Floats
+) -> tuple[Floats, Codes]:
     """Give both sides of a strike the best volatility that either has."""
-    is_otm, partner = _is_otm(chain, forward), _partner(chain)
     alone = partner == np.arange(len(chain))
     from_otm = np.where(is_otm, own, np.where(alone, np.nan, own[partner]))
     vendor = np.where(chain.vendor_volatility > 0, chain.vendor_volatility, np.nan)
@@ -245,9 +248,8 @@ def _strike_volatility(chain: Chain, forward: Floats, own: Floats) -> tuple[Floa
     return volatility, source.astype(np.uint8)
 
 
-def _is_source(chain: Chain, forward: Floats, source: Codes) -> Flags:
+def _is_source(is_otm: Flags, source: Codes) -> Flags:
     """Say which contracts' quotes gave their strike its volatility."""
-    is_otm = _is_otm(chain, forward)
     by_itm = (source == VolatilitySource.ITM_QUOTE) & ~is_otm
     flags: Flags = by_itm | ((source == VolatilitySource.OTM_QUOTE) & is_otm)
     return flags
