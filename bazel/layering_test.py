@@ -25,6 +25,7 @@ INFRASTRUCTURE_LAYERS = (
     ("clock", "compiling", "errors", "exchange", "matching"),
     ("config", "logging"),
     ("supervision",),
+    ("recording",),
     ("grafana", "influxdb", "notification", "redis", "schwab", "simulators"),
     ("clients",),
 )
@@ -36,7 +37,8 @@ SYSTEM_LAYERS = (
     ("schwab_handler", "services"),
     ("clients",),
     ("jobs", "research", "runtime", "trading"),
-    ("api", "benchmarks", "export", "health", "web"),
+    ("api", "benchmarks", "conformance", "export", "health", "planted_faults", "web"),
+    ("recording",),
     ("cli",),
     ("main",),
 )

@@ -26,6 +26,7 @@ from infrastructure.errors import (
 )
 from infrastructure.influxdb.encode import REQUEST_LIMIT_BYTES, NotANumber, encode_lines
 from infrastructure.influxdb.failures import no_answer, query_failure, write_failure
+from infrastructure.influxdb.lines import count_lines
 from infrastructure.influxdb.schema import TableSchema
 from infrastructure.influxdb.session import ATTEMPTS, TIMEOUT_S, InfluxSession, ServerInfo
 from infrastructure.logging import get_logger
@@ -51,11 +52,15 @@ class WriteReport:
         rows: Lines that the server acknowledged.
         bytes: Their bytes.
         requests: How many requests carried them, retries included.
+        waiting: Lines that wait in the spool: a later command sends them.
+        refused: Lines that are in quarantine with the server's reason.
     """
 
     rows: int
     bytes: int
     requests: int
+    waiting: int = 0
+    refused: int = 0
 
 
 @dataclass(slots=True)
@@ -271,7 +276,7 @@ class BaseInfluxDBClient(InfluxSession):
             except (HTTPError, OSError) as error:
                 raise no_answer(self.url, error) from error
 
-        rows = _count_lines(block)
+        rows = count_lines(block)
         try:
             self.retried(send)
         except WriteRejected as error:
@@ -347,14 +352,6 @@ def _numbered(blocks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
         if block.strip():
             yield lines, block
         lines += block.count(b"\n") + (not block.endswith(b"\n"))
-
-
-def _count_lines(block: bytes) -> int:
-    if b'"' in block or b"#" in block or b"\n\n" in block:
-        from infrastructure.influxdb.lines import split_lines
-
-        return len(split_lines(block.decode(errors="replace")))
-    return block.count(b"\n") + (not block.endswith(b"\n"))
 
 
 def _plain_table(table: pa.Table) -> pa.Table:

@@ -437,14 +437,14 @@ def test_market_hours_are_asked_for_a_day(
     import datetime
 
     url = f"{DEFAULT_BASE_URL}/marketdata/v1/markets"
-    schwab.get(url, json={"equity": {"EQ": {"date": "2013-02-28", "isOpen": True}}})
-    hours = client.market_hours(["equity", "option"], datetime.date(2013, 2, 28))
+    schwab.get(url, json={"equity": {"EQ": {"date": "2024-02-28", "isOpen": True}}})
+    hours = client.market_hours(["equity", "option"], datetime.date(2024, 2, 28))
     assert hours["equity"]["EQ"].is_open
-    client.market_hours("equity", "2013-02-28")
+    client.market_hours("equity", "2024-02-28")
     client.market_hours()
     first, second, third = sent(schwab)
-    assert first.qs == {"markets": ["equity,option"], "date": ["2013-02-28"]}
-    assert second.qs["date"] == ["2013-02-28"]
+    assert first.qs == {"markets": ["equity,option"], "date": ["2024-02-28"]}
+    assert second.qs["date"] == ["2024-02-28"]
     assert third.qs == {"markets": ["equity"]}
     with pytest.raises(UsageError, match="an instant"):
         client.market_hours("equity", datetime.datetime(2013, 2, 28, tzinfo=datetime.UTC))

@@ -26,4 +26,14 @@ def exercise_of(option: Option | str) -> Exercise:
         option: The option or its symbol.
     """
     parsed = parse_option(option) if isinstance(option, str) else option
-    return "european" if parsed.root.rstrip("0123456789") in EUROPEAN_ROOTS else "american"
+    return exercise_on(parsed.root)
+
+
+def exercise_on(underlying: str) -> Exercise:
+    """Return the exercise style of a root's or an underlying's options.
+
+    Args:
+        underlying: SPX, $SPX, SPXW, SPY; digits at the end of a root mark an adjusted class.
+    """
+    root = underlying.lstrip("$").rstrip("0123456789")
+    return "european" if root in EUROPEAN_ROOTS else "american"

@@ -10,12 +10,14 @@ from typing import Final, Protocol
 
 import pyarrow as pa
 
-from infrastructure.errors import CorruptStore
+from infrastructure.errors import CorruptStore, InputError
 from infrastructure.redis.pipelines import Pipeline
 from infrastructure.redis.streams import StreamEntry
 
 FIELD: Final = "arrow"
 FRAMES_A_TRIP: Final = 64
+TAKEOVER_MS: Final = 30_000
+"""A frame that a consumer has held so long is another's: the consumer is dead or stuck."""
 
 
 class FrameRedis(Protocol):
@@ -37,6 +39,11 @@ class FrameRedis(Protocol):
         block_ms: int | None = None,
     ) -> dict[str, list[StreamEntry]]:
         """Return entries for one consumer."""
+
+    def xautoclaim(
+        self, stream: str, group: str, consumer: str, *, idle_ms: int, count: int | None = None
+    ) -> list[StreamEntry]:
+        """Take over entries that any consumer has let lie."""
 
     def xack(self, stream: str, group: str, *ids: str) -> int:
         """Acknowledge entries."""
@@ -102,20 +109,32 @@ class FrameWriter:
 class FrameReader:
     """Read frames as one consumer of a group; a frame is acknowledged once it has been written.
 
-    What an earlier process of this name took and did not acknowledge comes first.
+    What an earlier process of this name took and did not acknowledge comes first, then what
+    another consumer of the group took and let lie, then what is new. A frame may so come twice:
+    its rows are the same records, and the store that `write` fills keeps each once.
 
     Args:
         redis: Where.
         stream: The stream's name.
         group: The group, made when absent; it begins with the oldest frame that is kept.
         consumer: This reader's name, the same after a restart.
+        takeover_ms: How long another consumer's frame has lain before it is taken over.
     """
 
-    def __init__(self, redis: FrameRedis, stream: str, group: str, consumer: str) -> None:
+    def __init__(
+        self,
+        redis: FrameRedis,
+        stream: str,
+        group: str,
+        consumer: str,
+        *,
+        takeover_ms: int = TAKEOVER_MS,
+    ) -> None:
         self._redis = redis
         self._stream = stream
         self._group = group
         self._consumer = consumer
+        self._takeover_ms = takeover_ms
         self._after = "0"
         redis.xgroup_create(stream, group, after="0")
 
@@ -137,18 +156,34 @@ class FrameReader:
         self._after = "0"
         found = self._read(after, count, block_ms)
         if not found and after == "0":
-            found = self._read(">", count, block_ms)
+            found = self._taken_over(count) or self._read(">", count, block_ms)
         kept = [entry for entry in found if entry.fields]
         if kept:
             write(pa.concat_tables([decode_frame(entry) for entry in kept]))
         if found:
             self._redis.xack(self._stream, self._group, *(entry.id for entry in found))
-        self._after = ">" if len(found) < count else "0"
+        # A read that found little leaves time to look for what others let lie.
+        self._after = ">" if len(found) == count else "0"
         return len(kept)
+
+    def _taken_over(self, count: int) -> list[StreamEntry]:
+        return self._redis.xautoclaim(
+            self._stream, self._group, self._consumer, idle_ms=self._takeover_ms, count=count
+        )
 
     def _read(self, after: str, count: int, block_ms: int | None) -> list[StreamEntry]:
         wait = block_ms if after == ">" else None
-        answer = self._redis.xreadgroup(
+        try:
+            answer = self._group_read(after, count, wait)
+        except InputError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            # Redis lost its data; the group begins with the oldest frame that it has now.
+            self._redis.xgroup_create(self._stream, self._group, after="0")
+            answer = self._group_read(after, count, wait)
+        return answer.get(self._stream, [])
+
+    def _group_read(self, after: str, count: int, wait: int | None) -> dict[str, list[StreamEntry]]:
+        return self._redis.xreadgroup(
             self._group, self._consumer, {self._stream: after}, count=count, block_ms=wait
         )
-        return answer.get(self._stream, [])

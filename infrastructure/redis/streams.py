@@ -168,6 +168,27 @@ class Streams(RedisSession):
         with self.asking(f"XCLAIM {stream}") as server:
             return _entries(server.xclaim(self.key(stream), group, consumer, idle_ms, list(ids)))
 
+    def xautoclaim(
+        self, stream: str, group: str, consumer: str, *, idle_ms: int, count: int | None = None
+    ) -> list[StreamEntry]:
+        """Take over the oldest entries that any consumer has let lie; deleted ones are left out.
+
+        Args:
+            stream: The stream's name.
+            group: The group's name.
+            consumer: Who takes them.
+            idle_ms: Only those that lay so long.
+            count: How many at most.
+
+        Raises:
+            InputError: If there is no such group.
+        """
+        with self.asking(f"XAUTOCLAIM {stream}") as server:
+            answer = server.xautoclaim(
+                self.key(stream), group, consumer, min_idle_time=idle_ms, count=count
+            )
+        return _entries(answer[1])
+
     def _check_wait(self, block_ms: int | None) -> None:
         if block_ms is not None and not 0 < block_ms < self.timeout_s * 1000:
             raise UsageError(

@@ -67,3 +67,31 @@ class LocalBudget:
             self._tokens = min(float(self.rate.burst), self._tokens + refilled) - 1.0
             self._at_ns = now
             return max(0.0, -self._tokens / self.rate.per_s)
+
+
+class PartOfBudget:
+    """Take from a shared budget, and never more than a part of it: the rest is for others.
+
+    Args:
+        part: The bounds of this part.
+        whole: The budget that all share; None where nobody else asks.
+        clock: Refills the part.
+    """
+
+    def __init__(self, part: Rate, whole: Budget | None, clock: Clock) -> None:
+        self._part = LocalBudget(clock, part)
+        self._whole = whole
+        self._lock = threading.Lock()
+        self._taken = 0
+
+    @property
+    def taken(self) -> int:
+        """Requests that were taken so far."""
+        return self._taken
+
+    def take(self) -> float:
+        """Take one request of both and return the seconds to wait before it is sent."""
+        with self._lock:
+            self._taken += 1
+        whole_s = 0.0 if self._whole is None else self._whole.take()
+        return max(self._part.take(), whole_s)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from infrastructure.clock import VirtualClock
 from infrastructure.errors import CircuitOpen
-from infrastructure.schwab.budget import LocalBudget, Rate
+from infrastructure.schwab.budget import LocalBudget, PartOfBudget, Rate
 from infrastructure.schwab.circuit import CircuitBreaker
 
 
@@ -33,6 +33,30 @@ def test_threads_share_one_budget() -> None:
         thread.join()
     assert sum(1 for wait in waits if wait == 0) == 20
     assert max(waits) == pytest.approx(30 * 60 / 100)
+
+
+def test_a_part_leaves_the_rest_of_the_budget_to_others() -> None:
+    clock = VirtualClock(0)
+    whole = LocalBudget(clock, Rate(120, 20))
+    part = PartOfBudget(Rate(60, 5), whole, clock)
+    others = 0
+    while clock.monotonic_ns() < 600e9:
+        clock.sleep(part.take())
+        # Somebody else asks 40 times a minute and never waits.
+        while others < clock.monotonic_ns() / 1e9 / 60 * 40:
+            assert whole.take() == 0.0
+            others += 1
+    assert part.taken / 10 == pytest.approx(55, abs=1)
+    alone = PartOfBudget(Rate(60, 5), None, clock)
+    assert sum(alone.take() == 0.0 for _ in range(20)) == 5
+
+
+def test_a_part_waits_for_the_whole_when_others_have_taken_it() -> None:
+    clock = VirtualClock(0)
+    whole = LocalBudget(clock, Rate(120, 20))
+    for _ in range(20):
+        whole.take()
+    assert PartOfBudget(Rate(60, 5), whole, clock).take() == pytest.approx(0.6)
 
 
 def test_a_circuit_opens_lets_one_try_and_closes() -> None:

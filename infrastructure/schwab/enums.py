@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeVar
 
@@ -27,6 +28,44 @@ class FrequencyType(StrEnum):
     DAILY = "daily"
     WEEKLY = "weekly"
     MONTHLY = "monthly"
+
+
+class CandleTimeframe(StrEnum):
+    """Lengths of candles that Schwab has."""
+
+    MINUTE = "1m"
+    MINUTES_5 = "5m"
+    MINUTES_10 = "10m"
+    MINUTES_15 = "15m"
+    MINUTES_30 = "30m"
+    DAY = "1d"
+    WEEK = "1w"
+    MONTH = "1mo"
+
+    @property
+    def frequency_type(self) -> FrequencyType:
+        """The unit of Schwab's parameter."""
+        units = {
+            "1d": FrequencyType.DAILY,
+            "1w": FrequencyType.WEEKLY,
+            "1mo": FrequencyType.MONTHLY,
+        }
+        return units.get(self.value, FrequencyType.MINUTE)
+
+    @property
+    def frequency(self) -> int:
+        """The count of that unit."""
+        return int(self.value[:-1]) if self.is_minutes else 1
+
+    @property
+    def period_type(self) -> PeriodType:
+        """The period type with which Schwab takes this unit."""
+        return PeriodType.DAY if self.is_minutes else PeriodType.YEAR
+
+    @property
+    def is_minutes(self) -> bool:
+        """Whether it is shorter than a day."""
+        return self.frequency_type is FrequencyType.MINUTE
 
 
 class QuoteField(StrEnum):
@@ -84,3 +123,10 @@ def member(kind: type[E], value: str | E, parameter: str) -> E:
     near = difflib.get_close_matches(text.lower(), sorted(by_word), n=1, cutoff=0.6)
     hint = f"Did you mean {by_word[near[0]].value!r}?" if near else None
     raise UsageError(f"{parameter}={text!r} is none of {', '.join(words)}", next_step=hint)
+
+
+def listed_words(words: str | Iterable[str]) -> list[str]:
+    """Return words, given as an iterable or as one text with commas, as a list."""
+    if isinstance(words, str):
+        return [word.strip() for word in words.split(",") if word.strip()]
+    return list(words)

@@ -2,193 +2,137 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from datetime import date, datetime
-from typing import Any
-from urllib.parse import quote as percent_encode
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, overload
 
 import msgspec
 
-from infrastructure.errors import UnknownSymbol, UsageError
-from infrastructure.schwab.candles import CandleList, parse_candle_list
-from infrastructure.schwab.endpoint import Endpoint
-from infrastructure.schwab.enums import (
-    FrequencyType,
-    Market,
-    PeriodType,
-    Projection,
-    QuoteField,
-    member,
-)
-from infrastructure.schwab.history import price_history_request
-from infrastructure.schwab.models import (
-    Hours,
-    Instrument,
-    Quote,
-    Quotes,
-    parse_instruments,
-    parse_market_hours,
-    parse_quotes,
-)
-from infrastructure.schwab.symbols import checked_symbol, checked_symbols
+from infrastructure.errors import NoDataError, UsageError
+from infrastructure.exchange.timeframes import trading_date
+from infrastructure.schwab.enums import Market, Projection, listed_words, member
+from infrastructure.schwab.history_data import HistoryData
+from infrastructure.schwab.models import Hours, Instrument, parse_instruments, parse_market_hours
+from infrastructure.schwab.quote_data import QuoteData
 
 ROOT = "/marketdata/v1"
+Markets = str | Market | Iterable[str | Market]
+FURTHEST_DAYS = 366
+"""Hours are told for today and a year ahead (schwab-api.md §2.1)."""
+_CUSIP = re.compile(r"[0-9A-Z*@#]{9}")
 
 
-class MarketData(Endpoint):
+class MarketData(QuoteData, HistoryData):
     """Ask for price histories, quotes, hours and instruments."""
 
-    def price_history(
-        self,
-        symbol: str,
-        *,
-        period_type: PeriodType | str | None = None,
-        period: int | None = None,
-        frequency_type: FrequencyType | str | None = None,
-        frequency: int | None = None,
-        start_ms: int | None = None,
-        end_ms: int | None = None,
-        extended_hours: bool | None = None,
-        previous_close: bool | None = None,
-    ) -> CandleList:
-        """Return the candles of one symbol; `empty` is True when there are none.
-
-        Args:
-            symbol: An equity, ETF or index.
-            period_type: day, month, year or ytd.
-            period: How many of them; not together with a range.
-            frequency_type: minute, daily, weekly or monthly.
-            frequency: 1, 5, 10, 15 or 30 minutes, else 1.
-            start_ms: First instant, milliseconds UTC.
-            end_ms: Last instant, milliseconds UTC; needs `start_ms`.
-            extended_hours: Whether to include candles outside regular hours.
-            previous_close: Whether to ask for the previous close.
-
-        Raises:
-            UsageError: If Schwab would refuse or misread the combination; nothing is sent.
-            UnknownSymbol: If Schwab does not know the symbol.
-            StackError: Any other leaf of the retry, sign-in and input branches.
-        """
-        request = price_history_request(
-            symbol,
-            period_type=period_type,
-            period=period,
-            frequency_type=frequency_type,
-            frequency=frequency,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            extended_hours=extended_hours,
-            previous_close=previous_close,
-        )
-        answer = self._requester.get(
-            f"{ROOT}/pricehistory",
-            request.params(),
-            what=f"the price history of {request.symbol}",
-            symbol=request.symbol,
-        )
-        return self._parsed(answer, parse_candle_list)
-
-    def quotes(
-        self,
-        symbols: str | Iterable[str],
-        *,
-        fields: str | QuoteField | Iterable[str | QuoteField] | None = None,
-        indicative: bool | None = None,
-    ) -> Quotes:
-        """Return the quotes of up to 500 symbols of any class.
-
-        Args:
-            symbols: Symbols, or one text with commas.
-            fields: Blocks to send: quote, fundamental, extended, reference, regular or all.
-            indicative: Whether to add the indicative value of each ETF.
-
-        Raises:
-            UsageError: If the symbols or fields cannot be asked for; nothing is sent.
-            UnknownSymbol: If Schwab knows none of the symbols.
-            StackError: Any other leaf of the retry, sign-in and input branches.
-        """
-        listed = checked_symbols(symbols)
-        params = {"symbols": ",".join(listed), **_fields_param(fields)}
-        if indicative is not None:
-            params["indicative"] = "true" if indicative else "false"
-        what = f"quotes of {listed[0] if len(listed) == 1 else f'{len(listed)} symbols'}"
-        answer = self._requester.get(f"{ROOT}/quotes", params, what=what)
-        quotes = self._parsed(answer, lambda body: parse_quotes(msgspec.json.decode(body)))
-        if not quotes and quotes.invalid_symbols:
-            raise UnknownSymbol(
-                f"Schwab does not know {', '.join(map(repr, quotes.invalid_symbols[:5]))}",
-                next_step="Check the spelling; indices begin with $ ($SPX).",
-                correlation_id=answer.correlation_id,
-                symbols=list(quotes.invalid_symbols),
-            )
-        return quotes
-
-    def quote(
-        self,
-        symbol: str,
-        *,
-        fields: str | QuoteField | Iterable[str | QuoteField] | None = None,
-    ) -> Quote:
-        """Return the quote of one symbol.
-
-        Args:
-            symbol: A symbol of any class.
-            fields: Blocks to send, as in `quotes`.
-
-        Raises:
-            UnknownSymbol: If Schwab does not know the symbol.
-            StackError: As in `quotes`.
-        """
-        text = checked_symbol(symbol)
-        answer = self._requester.get(
-            f"{ROOT}/{percent_encode(text, safe='')}/quotes",
-            _fields_param(fields),
-            what=f"the quote of {text}",
-            symbol=text,
-        )
-        quotes = self._parsed(answer, lambda body: parse_quotes(msgspec.json.decode(body)))
-        if len(quotes) != 1:
-            raise UnknownSymbol(
-                f"Schwab does not know the symbol {text!r}",
-                next_step="Check its spelling; indices begin with $ ($SPX).",
-                correlation_id=answer.correlation_id,
-                symbol=text,
-            )
-        return next(iter(quotes.by_symbol.values()))
-
+    @overload
     def market_hours(
         self,
-        markets: str | Market | Iterable[str | Market] = Market.EQUITY,
+        markets: Markets = Market.EQUITY,
         date: date | str | None = None,
-    ) -> dict[str, dict[str, Hours]]:
+        *,
+        raw: Literal[False] = False,
+    ) -> dict[str, dict[str, Hours]]: ...
+    @overload
+    def market_hours(
+        self,
+        markets: Markets = Market.EQUITY,
+        date: date | str | None = None,
+        *,
+        raw: Literal[True],
+    ) -> Any: ...
+    def market_hours(
+        self,
+        markets: Markets = Market.EQUITY,
+        date: date | str | None = None,
+        *,
+        raw: bool = False,
+    ) -> Any:
         """Return the hours by market and product.
 
         Args:
             markets: equity, option, bond, future, forex.
             date: The day, YYYY-MM-DD as text; Schwab's today when None.
+            raw: Return the decoded answer instead.
 
         Raises:
-            UsageError: If a market or the day is malformed; nothing is sent.
+            UsageError: If a market or the day is none that Schwab takes; nothing is sent.
             StackError: Any leaf of the retry, sign-in and input branches.
         """
-        listed = _listed(markets)
-        words = [member(Market, market, "markets").value for market in listed]
+        words = [member(Market, market, "markets").value for market in listed_words(markets)]
         if not words:
             raise UsageError("No market was given", next_step="Give one such as equity.")
-        params = {"markets": ",".join(dict.fromkeys(words))}
-        if date is not None:
-            params["date"] = _day(date)
+        params = {"markets": ",".join(dict.fromkeys(words)), **self._day_param(date)}
         answer = self._requester.get(f"{ROOT}/markets", params, what="market hours")
+        if raw:
+            return self._parsed(answer, msgspec.json.decode)
         return self._parsed(answer, lambda body: parse_market_hours(msgspec.json.decode(body)))
 
+    @overload
+    def hours_of_market(
+        self, market: str | Market, date: date | str | None = None, *, raw: Literal[False] = False
+    ) -> dict[str, Hours]: ...
+    @overload
+    def hours_of_market(
+        self, market: str | Market, date: date | str | None = None, *, raw: Literal[True]
+    ) -> Any: ...
+    def hours_of_market(
+        self, market: str | Market, date: date | str | None = None, *, raw: bool = False
+    ) -> Any:
+        """Return the hours of one market by product.
+
+        Args:
+            market: equity, option, bond, future or forex.
+            date: The day, YYYY-MM-DD as text; Schwab's today when None.
+            raw: Return the decoded answer instead.
+
+        Raises:
+            UsageError: As `market_hours`.
+            NoDataError: If Schwab answers without this market.
+            StackError: As `market_hours`.
+        """
+        word = member(Market, market, "market").value
+        what = f"the hours of the {word} market"
+        answer = self._requester.get(f"{ROOT}/markets/{word}", self._day_param(date), what=what)
+        if raw:
+            return self._parsed(answer, msgspec.json.decode)
+        hours = self._parsed(answer, lambda body: parse_market_hours(msgspec.json.decode(body)))
+        if word not in hours:
+            raise NoDataError(
+                f"Schwab has nothing for {what}", correlation_id=answer.correlation_id
+            )
+        return hours[word]
+
+    @overload
     def instruments(
-        self, symbol: str, projection: str | Projection = Projection.SYMBOL_SEARCH
-    ) -> tuple[Instrument, ...]:
+        self,
+        symbol: str,
+        projection: str | Projection = Projection.SYMBOL_SEARCH,
+        *,
+        raw: Literal[False] = False,
+    ) -> tuple[Instrument, ...]: ...
+    @overload
+    def instruments(
+        self,
+        symbol: str,
+        projection: str | Projection = Projection.SYMBOL_SEARCH,
+        *,
+        raw: Literal[True],
+    ) -> Any: ...
+    def instruments(
+        self,
+        symbol: str,
+        projection: str | Projection = Projection.SYMBOL_SEARCH,
+        *,
+        raw: bool = False,
+    ) -> Any:
         """Return the instruments that match; none is no error.
 
         Args:
             symbol: A symbol, several with commas, a regular expression or words, by projection.
             projection: symbol-search, symbol-regex, desc-search, desc-regex, search, fundamental.
+            raw: Return the decoded answer instead.
 
         Raises:
             UsageError: If the projection is unknown or the text empty; nothing is sent.
@@ -203,30 +147,68 @@ class MarketData(Endpoint):
             {"symbol": text, "projection": kind.value},
             what=f"instruments like {text!r}",
         )
+        if raw:
+            return self._parsed(answer, msgspec.json.decode)
         return self._parsed(answer, lambda body: parse_instruments(msgspec.json.decode(body)))
 
+    @overload
+    def instrument(self, cusip: str, *, raw: Literal[False] = False) -> Instrument: ...
+    @overload
+    def instrument(self, cusip: str, *, raw: Literal[True]) -> Any: ...
+    def instrument(self, cusip: str, *, raw: bool = False) -> Any:
+        """Return the instrument of a CUSIP.
 
-def _fields_param(
-    fields: str | QuoteField | Iterable[str | QuoteField] | None,
-) -> dict[str, str]:
-    if fields is None:
-        return {}
-    words = [member(QuoteField, word, "fields").value for word in _listed(fields)]
-    return {"fields": ",".join(dict.fromkeys(words))} if words else {}
+        Args:
+            cusip: Nine characters; leading zeros count.
+            raw: Return the decoded answer instead.
+
+        Raises:
+            UsageError: If it is no CUSIP; nothing is sent.
+            NoDataError: If Schwab does not know it.
+            StackError: Any other leaf of the retry, sign-in and input branches.
+        """
+        text = str(cusip).strip().upper()
+        if _CUSIP.fullmatch(text) is None:
+            raise UsageError(
+                f"cusip={cusip!r} is no CUSIP, which has nine characters",
+                next_step="Give it as text: leading zeros count, as in 037833100.",
+            )
+        what = f"the instrument {text}"
+        answer = self._requester.get(f"{ROOT}/instruments/{text}", what=what)
+        if raw:
+            return self._parsed(answer, msgspec.json.decode)
+        found = self._parsed(answer, lambda body: _instruments_of(msgspec.json.decode(body)))
+        if not found:
+            raise NoDataError(f"Schwab does not know {what}", correlation_id=answer.correlation_id)
+        return found[0]
+
+    def _day_param(self, value: Any) -> dict[str, str]:
+        if value is None:
+            return {}
+        day = _day(value)
+        # Only the real Schwab's today is ours: a replaying simulator lives on another day.
+        today = None if self._requester.is_loopback else trading_date(self._requester.now_ns())
+        if today is not None and not today <= day <= today + timedelta(days=FURTHEST_DAYS):
+            raise UsageError(
+                f"date={day} is not between today ({today}) and a year ahead, for which Schwab "
+                "tells hours",
+                next_step="Ask infrastructure.exchange.calendars for other days.",
+            )
+        return {"date": day.isoformat()}
 
 
-def _listed(words: str | Iterable[str]) -> list[str]:
-    if isinstance(words, str):
-        return [word.strip() for word in words.split(",") if word.strip()]
-    return list(words)
+def _instruments_of(value: Any) -> tuple[Instrument, ...]:
+    """Return what a CUSIP's answer holds: observed a list of one, in the papers the object."""
+    bare = isinstance(value, dict) and "instruments" not in value and "symbol" in value
+    return parse_instruments({"instruments": [value]} if bare else value)
 
 
-def _day(value: Any) -> str:
+def _day(value: Any) -> date:
     if isinstance(value, datetime):
         raise UsageError(f"date={value!r} is an instant, and a day is expected")
     if isinstance(value, date):
-        return value.isoformat()
+        return value
     try:
-        return date.fromisoformat(str(value)).isoformat()
+        return date.fromisoformat(str(value))
     except ValueError:
         raise UsageError(f"date={value!r} is no day", next_step="Give it as YYYY-MM-DD.") from None

@@ -7,7 +7,7 @@ milliseconds UTC as on the wire (`*_time`), and what Schwab does not send is Non
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -202,6 +202,23 @@ def parse_quotes(value: Any) -> Quotes:
         if symbol != "errors" and isinstance(entry, dict)
     }
     return Quotes(quotes, tuple(map(str, invalid)) if isinstance(invalid, list) else (), errors)
+
+
+def merged_quotes(parts: Sequence[Quotes]) -> Quotes:
+    """Return the quotes of several answers as one; lists of what is invalid are joined."""
+    errors: dict[str, Any] = {}
+    for part in parts:
+        for key, value in part.errors.items():
+            held = errors.get(key)
+            if isinstance(held, list) and isinstance(value, list):
+                errors[key] = [*held, *value]
+            else:
+                errors[key] = value
+    return Quotes(
+        {symbol: quote for part in parts for symbol, quote in part.by_symbol.items()},
+        tuple(symbol for part in parts for symbol in part.invalid_symbols),
+        errors,
+    )
 
 
 class Interval(Record, frozen=True, kw_only=True):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from enum import StrEnum
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 from urllib.parse import quote as percent_encode
 
 import msgspec
 
 from infrastructure.errors import AnswerTooLarge, NoDataError, UsageError
+from infrastructure.schwab.chain_request import ChainWords, chain_request, underlying_symbol
+from infrastructure.schwab.chain_words import MOVER_FREQUENCIES, MoverIndex, MoverSort
 from infrastructure.schwab.chains import (
     Expiration,
     Mover,
@@ -21,45 +22,8 @@ from infrastructure.schwab.chains import (
 )
 from infrastructure.schwab.endpoint import Endpoint
 from infrastructure.schwab.enums import member
-from infrastructure.schwab.symbols import checked_symbol
 
 ROOT = "/marketdata/v1"
-
-
-class ContractType(StrEnum):
-    """Which side of a chain."""
-
-    CALL = "CALL"
-    PUT = "PUT"
-    ALL = "ALL"
-
-
-class StrikeRange(StrEnum):
-    """Which strikes of a chain, by their distance from the money."""
-
-    IN_THE_MONEY = "ITM"
-    NEAR_THE_MONEY = "NTM"
-    OUT_OF_THE_MONEY = "OTM"
-    ABOVE_MARKET = "SAK"
-    BELOW_MARKET = "SBK"
-    NEAR_MARKET = "SNK"
-    ALL = "ALL"
-
-
-class MoverIndex(StrEnum):
-    """Lists of movers."""
-
-    DJI = "$DJI"
-    COMPX = "$COMPX"
-    SPX = "$SPX"
-    NYSE = "NYSE"
-    NASDAQ = "NASDAQ"
-    OTCBB = "OTCBB"
-    INDEX_ALL = "INDEX_ALL"
-    EQUITY_ALL = "EQUITY_ALL"
-    OPTION_ALL = "OPTION_ALL"
-    OPTION_PUT = "OPTION_PUT"
-    OPTION_CALL = "OPTION_CALL"
 
 
 class OptionData(Endpoint):
@@ -67,83 +31,35 @@ class OptionData(Endpoint):
 
     @overload
     def option_chain(
-        self,
-        symbol: str,
-        *,
-        contract_type: ContractType | str = ContractType.ALL,
-        strike_count: int | None = None,
-        strike_range: StrikeRange | str | None = None,
-        from_date: date | None = None,
-        to_date: date | None = None,
-        underlying_quote: bool = False,
-        raw: Literal[False] = False,
+        self, symbol: str, *, raw: Literal[False] = False, **asked: Unpack[ChainWords]
     ) -> OptionChain: ...
     @overload
     def option_chain(
-        self,
-        symbol: str,
-        *,
-        contract_type: ContractType | str = ContractType.ALL,
-        strike_count: int | None = None,
-        strike_range: StrikeRange | str | None = None,
-        from_date: date | None = None,
-        to_date: date | None = None,
-        underlying_quote: bool = False,
-        raw: Literal[True],
+        self, symbol: str, *, raw: Literal[True], **asked: Unpack[ChainWords]
     ) -> Any: ...
-    def option_chain(
-        self,
-        symbol: str,
-        *,
-        contract_type: ContractType | str = ContractType.ALL,
-        strike_count: int | None = None,
-        strike_range: StrikeRange | str | None = None,
-        from_date: date | None = None,
-        to_date: date | None = None,
-        underlying_quote: bool = False,
-        raw: bool = False,
-    ) -> Any:
+    def option_chain(self, symbol: str, *, raw: bool = False, **asked: Unpack[ChainWords]) -> Any:
         """Return the chain of an equity or index, in one request.
 
         Args:
             symbol: The underlying; futures have no chains at Schwab.
-            contract_type: CALL, PUT or ALL.
-            strike_count: Strikes above and below the money.
-            strike_range: ITM, NTM, OTM, SAK, SBK, SNK or ALL.
-            from_date: First expiry.
-            to_date: Last expiry.
-            underlying_quote: Whether to ask for the underlying's quote too.
+            raw: Return the decoded answer instead.
+            **asked: Every parameter of Schwab's, as in `ChainWords`.
 
         Raises:
             UsageError: If Schwab would refuse it; nothing is sent.
             AnswerTooLarge: If the gateway does not let it through; see `whole_option_chain`.
             NoDataError: If there is no such chain.
         """
-        text = _underlying(symbol)
-        params = {
-            "symbol": text,
-            "contractType": member(ContractType, contract_type, "contract_type").value,
-        }
-        if strike_count is not None:
-            if strike_count < 1:
-                raise UsageError(f"strike_count={strike_count} is not positive")
-            params["strikeCount"] = str(strike_count)
-        if strike_range is not None:
-            params["range"] = member(StrikeRange, strike_range, "strike_range").value
-        if from_date is not None and to_date is not None and from_date > to_date:
-            raise UsageError(f"from_date={from_date} is after to_date={to_date}")
-        for name, day in (("fromDate", from_date), ("toDate", to_date)):
-            if day is not None:
-                params[name] = f"{day:%Y-%m-%d}"
-        if underlying_quote:
-            params["includeUnderlyingQuote"] = "true"
-        what = f"the option chain of {text}"
-        answer = self._requester.get(f"{ROOT}/chains", params, what=what, symbol=text)
+        request = chain_request(symbol, **asked)
+        what = f"the option chain of {request.symbol}"
+        answer = self._requester.get(
+            f"{ROOT}/chains", request.params(), what=what, symbol=request.symbol
+        )
         if raw:
             return self._parsed(answer, msgspec.json.decode)
         chain = self._parsed(answer, lambda body: parse_chain(msgspec.json.decode(body)))
         if chain.status == "FAILED":
-            raise NoDataError(f"Schwab has no options of {text}")
+            raise NoDataError(f"Schwab has no options of {request.symbol}")
         return chain
 
     def whole_option_chain(
@@ -190,7 +106,7 @@ class OptionData(Endpoint):
     def option_expirations(self, symbol: str, *, raw: Literal[True]) -> Any: ...
     def option_expirations(self, symbol: str, *, raw: bool = False) -> Any:
         """Return the expiries of an underlying's options."""
-        text = _underlying(symbol)
+        text = underlying_symbol(symbol)
         what = f"the expiries of {text}"
         answer = self._requester.get(
             f"{ROOT}/expirationchain", {"symbol": text}, what=what, symbol=text
@@ -201,24 +117,54 @@ class OptionData(Endpoint):
 
     @overload
     def movers(
-        self, index: MoverIndex | str, *, raw: Literal[False] = False
+        self,
+        index: MoverIndex | str,
+        *,
+        sort: MoverSort | str | None = None,
+        frequency: int | None = None,
+        raw: Literal[False] = False,
     ) -> tuple[Mover, ...]: ...
     @overload
-    def movers(self, index: MoverIndex | str, *, raw: Literal[True]) -> Any: ...
-    def movers(self, index: MoverIndex | str, *, raw: bool = False) -> Any:
-        """Return the ten with the largest share of volume; Schwab ignores any other order."""
+    def movers(
+        self,
+        index: MoverIndex | str,
+        *,
+        sort: MoverSort | str | None = None,
+        frequency: int | None = None,
+        raw: Literal[True],
+    ) -> Any: ...
+    def movers(
+        self,
+        index: MoverIndex | str,
+        *,
+        sort: MoverSort | str | None = None,
+        frequency: int | None = None,
+        raw: bool = False,
+    ) -> Any:
+        """Return the ten with the largest share of volume.
+
+        Args:
+            index: Whose movers.
+            sort: VOLUME, TRADES, PERCENT_CHANGE_UP or PERCENT_CHANGE_DOWN; Schwab takes it and
+                keeps its own order all the same (§0.4), and so with `frequency`.
+            frequency: 0, 1, 5, 10, 30 or 60 minutes.
+            raw: Return the decoded answer instead.
+
+        Raises:
+            UsageError: If a word or the frequency is unknown; nothing is sent.
+            StackError: Any leaf of the retry, sign-in and input branches.
+        """
         word = member(MoverIndex, index, "index").value
+        params: dict[str, str] = {}
+        if sort is not None:
+            params["sort"] = member(MoverSort, sort, "sort").value
+        if frequency is not None:
+            if type(frequency) is not int or frequency not in MOVER_FREQUENCIES:
+                known = ", ".join(map(str, MOVER_FREQUENCIES))
+                raise UsageError(f"frequency={frequency!r} is none of {known}")
+            params["frequency"] = str(frequency)
         path = f"{ROOT}/movers/{percent_encode(word, safe='')}"
-        answer = self._requester.get(path, what=f"the movers of {word}")
+        answer = self._requester.get(path, params, what=f"the movers of {word}")
         if raw:
             return self._parsed(answer, msgspec.json.decode)
         return self._parsed(answer, lambda body: parse_movers(msgspec.json.decode(body)))
-
-
-def _underlying(symbol: str) -> str:
-    text = checked_symbol(symbol)
-    if text.startswith(("/", "./")):
-        raise UsageError(
-            f"{text!r} is a future, and Schwab has chains of equities and indices only"
-        )
-    return text

@@ -81,6 +81,10 @@ class Requester:
         """Whether the host is this machine."""
         return is_loopback(urlsplit(self.base_url).hostname or "")
 
+    def now_ns(self) -> int:
+        """Return the time of the injected clock, nanoseconds UTC."""
+        return self._clock.now_ns()
+
     def get(
         self,
         path: str,

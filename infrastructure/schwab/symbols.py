@@ -33,23 +33,26 @@ def checked_symbol(symbol: str) -> str:
     return text
 
 
-def checked_symbols(symbols: str | Iterable[str]) -> tuple[str, ...]:
+def checked_symbols(
+    symbols: str | Iterable[str], most: int | None = MAX_SYMBOLS
+) -> tuple[str, ...]:
     """Return the distinct symbols in their order.
 
     Args:
         symbols: Symbols, or one text with commas.
+        most: So many at most; any number when None.
 
     Raises:
-        UsageError: If one is malformed, or there are none or more than 500.
+        UsageError: If one is malformed, or there are none or too many.
     """
     listed = symbols.split(",") if isinstance(symbols, str) else symbols
     distinct = tuple(dict.fromkeys(checked_symbol(symbol) for symbol in listed))
     if not distinct:
         raise UsageError("No symbol was given", next_step="Give at least one such as AAPL.")
-    if len(distinct) > MAX_SYMBOLS:
+    if most is not None and len(distinct) > most:
         raise UsageError(
-            f"{len(distinct)} symbols are more than the {MAX_SYMBOLS} that Schwab takes at once",
-            next_step="Ask for them in parts.",
+            f"{len(distinct)} symbols are more than the {most} that Schwab takes at once",
+            next_step="Ask for them in parts, as all_quotes does.",
         )
     return distinct
 

@@ -67,6 +67,11 @@ class Realm:
         return self.root / "archive"
 
     @property
+    def spool(self) -> Path:
+        """Return the folder of what waits for InfluxDB."""
+        return self.root / "spool"
+
+    @property
     def archive_root(self) -> Path:
         """Return the folder that `archive` lies in."""
         return self.root

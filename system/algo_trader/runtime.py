@@ -17,6 +17,7 @@ from system.algo_trader.settings import AppSettings
 if TYPE_CHECKING:
     import requests
 
+    from infrastructure.schwab.budget import Budget
     from infrastructure.schwab.oauth.application import SchwabApplication
     from infrastructure.simulators.schwab.simulator import SchwabSimulator
     from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 NOWHERE = "http://127.0.0.1:9"
 """The base URL of a handler that only reads what is stored; nothing is ever sent there."""
+BURST = 5
+"""The most requests at once of a run that takes only a part of the budget."""
 SIMULATED_HEADER = "X-Simulated"
 """The header that every answer of a simulator carries; the real Schwab has none like it."""
 
@@ -69,6 +72,8 @@ class Runtime:
         clock: Tells the time of day of this machine.
         prompt: Asks a person for one line at a sign-in; the terminal when None.
         announce: Shows a person one text at a sign-in; standard output when None.
+        requests_per_minute: The most that this run takes of the budget that all share, 2 or more;
+            None for all that is left.
 
     Raises:
         StackError: As `choose_realm`.
@@ -84,8 +89,10 @@ class Runtime:
         clock: Clock | None = None,
         prompt: Callable[[str], str] | None = None,
         announce: Callable[[str], None] | None = None,
+        requests_per_minute: int | None = None,
     ) -> None:
         self.settings = settings
+        self._requests_per_minute = requests_per_minute
         self._prompt = prompt
         self._announce = announce
         self.clock: Clock = clock if clock is not None else SystemClock()
@@ -160,7 +167,20 @@ class Runtime:
             self.services.influxdb_token(),
             clock=self.clock,
         )
-        return self._stack.enter_context(client)
+        self._stack.enter_context(client)
+        self._send_what_waits(client)
+        return client
+
+    def _send_what_waits(self, client: AlgoTraderInfluxDBClient) -> None:
+        """Send what earlier commands left in the spool, and note it."""
+        waiting = client.waiting().points
+        if waiting:
+            client.ensure_tables()
+            left = client.deliver_waiting().points
+            sent = max(0, waiting - left)
+            self.services.notices.append(
+                f"{sent:,} of {waiting:,} points that waited in the spool are in InfluxDB now"
+            )
 
     @cached_property
     def archive(self) -> Archive:
@@ -170,9 +190,21 @@ class Runtime:
         return Archive(self.realm.archive_root / "archive", clock=self.clock)
 
     @cached_property
+    def budget(self) -> Budget | None:
+        """Requests to Schwab: shared by all processes; without bounds at the simulator."""
+        from infrastructure.clients.schwab_client_budget import SharedBudget
+        from infrastructure.schwab.budget import PartOfBudget, Rate
+
+        whole = None if self.realm.is_simulated else SharedBudget(self.redis, self.clock)
+        most = self._requests_per_minute
+        if most is None:
+            return whole
+        return PartOfBudget(Rate(most, min(BURST, most - 1)), whole, self.clock)
+
+    @cached_property
     def handler(self) -> SchwabHandler:
         """The keeper of the sign-in; in a simulated run it signs in by itself."""
-        from infrastructure.clients.schwab_client_budget import SharedBudget, SharedOrderCount
+        from infrastructure.clients.schwab_client_budget import SharedOrderCount
         from system.algo_trader.schwab_handler import SchwabHandler
 
         simulator = self.simulator
@@ -185,7 +217,7 @@ class Runtime:
                 prompt=self._prompt,
                 announce=self._announce,
                 clock=self.clock,
-                budget=SharedBudget(self.redis, self.clock),
+                budget=self.budget,
                 order_count=SharedOrderCount(self.redis),
             )
         else:
@@ -197,6 +229,7 @@ class Runtime:
                 base_url=simulator.base_url,
                 consent=self._consent,
                 clock=self.clock,
+                budget=self.budget,
             )
         return self._stack.enter_context(handler)
 

@@ -18,6 +18,8 @@ from infrastructure.influxdb.embedded.rows import Rows, merge
 from infrastructure.influxdb.grammar import SeriesKey
 
 TIME = "time"
+ROW_GROUP_ROWS = 65_536
+"""Rows that are encoded in memory before they go to the file."""
 _TIME_TYPE = pa.timestamp("ns")
 _KIND = b"iox::column::type"
 
@@ -84,7 +86,11 @@ def write_part(path: Path, rows: Rows, tag_columns: Mapping[str, pa.Array]) -> P
     try:
         with temporary.open("wb") as file:
             pq.write_table(
-                pa.table(arrays, names), file, compression="snappy", write_page_checksum=True
+                pa.table(arrays, names),
+                file,
+                compression="snappy",
+                write_page_checksum=True,
+                row_group_size=ROW_GROUP_ROWS,
             )
             file.flush()
             os.fsync(file.fileno())

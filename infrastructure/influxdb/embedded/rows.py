@@ -59,20 +59,24 @@ def concatenate(pieces: Sequence[Rows], kinds: Mapping[str, pa.DataType]) -> Row
     """
     if len(pieces) == 1:
         return pieces[0]
-    names = [name for name in kinds if any(name in piece.fields for piece in pieces)]
-    fields = {
-        name: pa.concat_arrays(
-            [
-                piece.fields[name] if name in piece.fields else pa.nulls(len(piece), kinds[name])
-                for piece in pieces
-            ]
-        )
-        for name in names
-    }
+    fields = {name: _joined(pieces, name, kinds) for name in _names(pieces, kinds)}
     if not pieces:
         return empty_rows()
     series = np.concatenate([piece.series for piece in pieces])
     return Rows(series, np.concatenate([piece.time for piece in pieces]), fields)
+
+
+def _names(pieces: Sequence[Rows], kinds: Mapping[str, pa.DataType]) -> list[str]:
+    return [name for name in kinds if any(name in piece.fields for piece in pieces)]
+
+
+def _joined(pieces: Sequence[Rows], name: str, kinds: Mapping[str, pa.DataType]) -> pa.Array:
+    return pa.concat_arrays(
+        [
+            piece.fields[name] if name in piece.fields else pa.nulls(len(piece), kinds[name])
+            for piece in pieces
+        ]
+    )
 
 
 def merge(pieces: Sequence[Rows], kinds: Mapping[str, pa.DataType]) -> Rows:
@@ -81,26 +85,33 @@ def merge(pieces: Sequence[Rows], kinds: Mapping[str, pa.DataType]) -> Rows:
     Of rows with one identity the last non-null value of each field wins; later pieces, and
     later rows of a piece, are later.
     """
-    rows = concatenate(pieces, kinds)
-    if len(rows) < 2:
-        return rows
+    if sum(map(len, pieces)) < 2:
+        return concatenate(pieces, kinds)
+    series = np.concatenate([piece.series for piece in pieces])
+    time = np.concatenate([piece.time for piece in pieces])
     order: Index | None = None
-    if not _is_sorted(rows):
-        order = np.lexsort((rows.time, rows.series)).astype(np.int64)
-    series = rows.series if order is None else rows.series[order]
-    time = rows.time if order is None else rows.time[order]
-    last = np.empty(len(rows), np.bool_)
+    if not _is_sorted(series, time):
+        order = np.lexsort((time, series)).astype(np.int64)
+        series, time = series[order], time[order]
+    last = np.empty(len(time), np.bool_)
     last[-1] = True
     last[:-1] = (series[1:] != series[:-1]) | (time[1:] != time[:-1])
-    if last.all():
-        return rows if order is None else rows.take(order)
-    ends = np.flatnonzero(last)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    fields = {
-        name: _last_values(values if order is None else values.take(pa.array(order)), starts, ends)
-        for name, values in rows.fields.items()
-    }
-    return Rows(series[ends], time[ends], fields)
+    groups: tuple[Index, Index] | None = None
+    if not last.all():
+        ends = np.flatnonzero(last)
+        groups = np.concatenate([[0], ends[:-1] + 1]), ends
+        series, time = series[ends], time[ends]
+    elif order is None:
+        return concatenate(pieces, kinds)
+    places = None if order is None else pa.array(order)
+    names = _names(pieces, kinds) if len(pieces) > 1 else list(pieces[0].fields)
+    fields = {}
+    for name in names:
+        # One column after the other: a second copy of all rows would take the most memory.
+        values = _joined(pieces, name, kinds) if len(pieces) > 1 else pieces[0].fields[name]
+        values = values if places is None else values.take(places)
+        fields[name] = values if groups is None else _last_values(values, *groups)
+    return Rows(series, time, fields)
 
 
 def overlay(base: Rows, newer: Rows) -> tuple[Rows, Rows]:
@@ -149,8 +160,7 @@ def find(base: Rows, wanted: Rows) -> Index:
     return places
 
 
-def _is_sorted(rows: Rows) -> bool:
-    series, time = rows.series, rows.time
+def _is_sorted(series: npt.NDArray[np.int32], time: npt.NDArray[np.int64]) -> bool:
     higher = series[1:] > series[:-1]
     return bool((higher | ((series[1:] == series[:-1]) & (time[1:] >= time[:-1]))).all())
 

@@ -294,6 +294,11 @@ class Table:
             return [(None, rows)]
         starts = np.array([part.first_ns for part in parts], np.int64)
         owner = np.maximum(np.searchsorted(starts, rows.time, "right") - 1, 0)
+        if (owner == owner[0]).all():
+            nothing = rows.take(np.empty(0, np.int64))
+            return [
+                (part, rows if index == owner[0] else nothing) for index, part in enumerate(parts)
+            ]
         return [(part, rows.take(owner == index)) for index, part in enumerate(parts)]
 
     def _record_batch(self, rows: Rows, columns: Columns, schema: pa.Schema) -> pa.RecordBatch:

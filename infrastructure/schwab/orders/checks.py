@@ -30,6 +30,7 @@ PRICED = frozenset(
 NET = frozenset({_T.NET_DEBIT, _T.NET_CREDIT, _T.NET_ZERO})
 STOPPED = frozenset({_T.STOP, _T.STOP_LIMIT})
 TRAILING = frozenset({_T.TRAILING_STOP, _T.TRAILING_STOP_LIMIT})
+ON_CLOSE = frozenset({_T.MARKET_ON_CLOSE, _T.LIMIT_ON_CLOSE})
 EQUITY_WORDS = frozenset({_I.BUY, _I.SELL, _I.SELL_SHORT, _I.BUY_TO_COVER})
 REFUSED_FOR_EQUITIES = frozenset(
     {
@@ -93,10 +94,14 @@ def _own_faults(order: Order) -> Iterator[str]:
         yield f"{kind} is for spreads: two or more legs and a complex strategy"
     if kind not in NET and len(order.legs) > 1:
         yield f"{kind} has one leg; a spread is NET_DEBIT, NET_CREDIT or NET_ZERO"
+    if kind in ON_CLOSE and order.duration not in (None, Duration.DAY):
+        yield f"{kind} ends with its day, not {order.duration}"
     if order.quantity is not None and order.quantity < 1:
         yield f"the quantity {order.quantity} of spreads is not positive"
     if order.session not in (None, TradingSession.NORMAL) and kind is not OrderType.LIMIT:
         yield f"outside the normal session only LIMIT orders trade, not {kind}"
+    if order.stop_type is not None and kind not in STOPPED | TRAILING:
+        yield f"{kind} has no stop, and so no stop type"
     equities = any(leg.asset == "EQUITY" for leg in order.legs)
     if equities and order.duration in REFUSED_FOR_EQUITIES:
         yield f"Schwab refuses the duration {order.duration} for equities"

@@ -33,14 +33,14 @@ def order_notional(
         price = _leg_price(order, leg, reference_price)
         if price is None:
             return None
-        shares = leg.quantity * (SHARES_A_CONTRACT if leg.asset == "OPTION" else 1)
-        total += max(price * shares, _sold(leg))
+        total += max(price * _shares(leg), _sold(leg))
     if len(order.legs) > 1:
         if order.price is None:
             return None
-        spreads = max(leg.quantity for leg in order.legs)
+        # A net price is one of a share, or of each share of a contract: of the larger number.
+        shares = max(_shares(leg) for leg in order.legs)
         sold = sum((_sold(leg) for leg in order.legs), Decimal(0))
-        total += max(order.price * spreads * SHARES_A_CONTRACT, sold)
+        total += max(order.price * shares, sold)
     for child in order.children:
         worth = order_notional(child, reference_price)
         if worth is None:
@@ -58,6 +58,10 @@ def _leg_price(
     if market is None:
         return None
     return max(price for price in (market, order.price, order.stop_price) if price is not None)
+
+
+def _shares(leg: Leg) -> int:
+    return leg.quantity * (SHARES_A_CONTRACT if leg.asset == "OPTION" else 1)
 
 
 def _sold(leg: Leg) -> Decimal:

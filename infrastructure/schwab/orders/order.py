@@ -17,7 +17,9 @@ from infrastructure.schwab.orders.words import (
     LinkType,
     OrderType,
     SpecialInstruction,
+    StopType,
     StrategyType,
+    TaxLotMethod,
     TradingSession,
 )
 from infrastructure.schwab.symbols import checked_symbol
@@ -66,6 +68,8 @@ class Order:
         complex_strategy: What several option legs make together.
         quantity: Spreads of a complex order.
         special: Conditions on the fill.
+        stop_type: Which price triggers a stop.
+        tax_lots: Which lots a sale takes.
         strategy_type: SINGLE, OCO or TRIGGER.
         legs: What is traded.
         children: Orders that this one contains or triggers.
@@ -82,6 +86,8 @@ class Order:
     complex_strategy: ComplexStrategy | None = None
     quantity: int | None = None
     special: SpecialInstruction | None = None
+    stop_type: StopType | None = None
+    tax_lots: TaxLotMethod | None = None
     strategy_type: StrategyType = StrategyType.SINGLE
     legs: tuple[Leg, ...] = ()
     children: tuple[Order, ...] = ()
@@ -129,6 +135,14 @@ class Order:
         """Return the order with a condition on its fill."""
         return replace(self, special=member(SpecialInstruction, special, "special"))
 
+    def with_stop_type(self, stop_type: StopType | str) -> Self:
+        """Return the order whose stop another price triggers."""
+        return replace(self, stop_type=member(StopType, stop_type, "stop_type"))
+
+    def with_tax_lots(self, method: TaxLotMethod | str) -> Self:
+        """Return the order with a method of choosing the lots that are sold."""
+        return replace(self, tax_lots=member(TaxLotMethod, method, "method"))
+
     def add_equity(self, instruction: Instruction | str, symbol: str, quantity: int) -> Self:
         """Return the order with one more equity leg."""
         kind = member(Instruction, instruction, "instruction")
@@ -167,6 +181,8 @@ class Order:
             "complexOrderStrategyType": self.complex_strategy,
             "quantity": self.quantity,
             "specialInstruction": self.special,
+            "stopType": self.stop_type,
+            "taxLotMethod": self.tax_lots,
             "orderStrategyType": self.strategy_type,
             "orderLegCollection": [leg.to_wire() for leg in self.legs] or None,
             "childOrderStrategies": [child.to_wire() for child in self.children] or None,

@@ -1,10 +1,9 @@
-"""Ready orders: equities, options, spreads, and orders that contain or trigger others."""
+"""Ready orders: equities, options, and orders that contain or trigger others."""
 
 from __future__ import annotations
 
 from infrastructure.schwab.orders.order import Order, Price
 from infrastructure.schwab.orders.words import (
-    ComplexStrategy,
     Duration,
     Instruction,
     LinkType,
@@ -56,6 +55,31 @@ def equity_trailing_stop(
     return order.add_equity(instruction, symbol, quantity)
 
 
+def equity_trailing_stop_limit(
+    instruction: Instruction | str,
+    symbol: str,
+    quantity: int,
+    offset: Price,
+    price: Price,
+    unit: LinkType | str = LinkType.VALUE,
+) -> Order:
+    """Return a stop that follows the last price, and becomes a limit order once reached."""
+    order = _base(OrderType.TRAILING_STOP_LIMIT, price).with_trail(offset, unit)
+    return order.add_equity(instruction, symbol, quantity)
+
+
+def equity_market_on_close(instruction: Instruction | str, symbol: str, quantity: int) -> Order:
+    """Return a market order of shares for the closing auction."""
+    return _base(OrderType.MARKET_ON_CLOSE).add_equity(instruction, symbol, quantity)
+
+
+def equity_limit_on_close(
+    instruction: Instruction | str, symbol: str, quantity: int, price: Price
+) -> Order:
+    """Return a limit order of shares for the closing auction."""
+    return _base(OrderType.LIMIT_ON_CLOSE, price).add_equity(instruction, symbol, quantity)
+
+
 def option_market(instruction: Instruction | str, symbol: str, quantity: int) -> Order:
     """Return a market order of one option."""
     return _base(OrderType.MARKET).add_option(instruction, symbol, quantity)
@@ -90,42 +114,17 @@ def option_trailing_stop(
     return order.add_option(instruction, symbol, quantity)
 
 
-def vertical_open(
-    long_symbol: str, short_symbol: str, quantity: int, price: Price, *, credit: bool
+def option_trailing_stop_limit(
+    instruction: Instruction | str,
+    symbol: str,
+    quantity: int,
+    offset: Price,
+    price: Price,
+    unit: LinkType | str = LinkType.VALUE,
 ) -> Order:
-    """Return the order that opens a vertical for a net debit, or for a net credit."""
-    return (
-        _spread(ComplexStrategy.VERTICAL, quantity, price, credit=credit)
-        .add_option(Instruction.BUY_TO_OPEN, long_symbol, quantity)
-        .add_option(Instruction.SELL_TO_OPEN, short_symbol, quantity)
-    )
-
-
-def vertical_close(
-    long_symbol: str, short_symbol: str, quantity: int, price: Price, *, credit: bool
-) -> Order:
-    """Return the order that closes a vertical for a net credit, or for a net debit."""
-    return (
-        _spread(ComplexStrategy.VERTICAL, quantity, price, credit=credit)
-        .add_option(Instruction.SELL_TO_CLOSE, long_symbol, quantity)
-        .add_option(Instruction.BUY_TO_CLOSE, short_symbol, quantity)
-    )
-
-
-def iron_condor_open(
-    long_put: str, short_put: str, short_call: str, long_call: str, quantity: int, credit: Price
-) -> Order:
-    """Return the order that opens an iron condor for a net credit."""
-    order = _spread(ComplexStrategy.IRON_CONDOR, quantity, credit, credit=True)
-    legs = (
-        (Instruction.BUY_TO_OPEN, long_put),
-        (Instruction.SELL_TO_OPEN, short_put),
-        (Instruction.SELL_TO_OPEN, short_call),
-        (Instruction.BUY_TO_OPEN, long_call),
-    )
-    for instruction, symbol in legs:
-        order = order.add_option(instruction, symbol, quantity)
-    return order
+    """Return a trailing stop of one option that becomes a limit order once reached."""
+    order = _base(OrderType.TRAILING_STOP_LIMIT, price).with_trail(offset, unit)
+    return order.add_option(instruction, symbol, quantity)
 
 
 def one_cancels_other(first: Order, second: Order) -> Order:
@@ -141,8 +140,3 @@ def first_triggers(first: Order, second: Order) -> Order:
 def bracket(entry: Order, target: Order, stop: Order) -> Order:
     """Return the entry, which once filled places a target and a stop that cancel each other."""
     return entry.triggering(one_cancels_other(target, stop))
-
-
-def _spread(kind: ComplexStrategy, quantity: int, price: Price, *, credit: bool) -> Order:
-    order_type = OrderType.NET_CREDIT if credit else OrderType.NET_DEBIT
-    return _base(order_type, price).with_complex(kind, quantity)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from schwab.orders import common, equities, generic, options
 
 from infrastructure.errors import InvalidOrder, UsageError
+from infrastructure.schwab.orders import spreads
 from infrastructure.schwab.orders import templates as ours
 from infrastructure.schwab.orders.checks import check_order, order_faults
 from infrastructure.schwab.orders.order import Order
@@ -65,13 +66,13 @@ def test_verticals_are_those_of_schwab_py() -> None:
         }
         price = {"net_credit" if credit else "net_debit": "1.50"}
         golden = plain(theirs(quantity=2, **keywords, **price))
-        made = ours.vertical_open(long, short, 2, "1.50", credit=credit)
+        made = spreads.vertical_open(long, short, 2, "1.50", credit=credit)
         assert _by_symbol(made.to_wire()) == _by_symbol(golden)
         check_order(made)
         closing = getattr(options, f"{name}_vertical_close")
         price = {"net_debit" if credit else "net_credit": "1.50"}
         golden = plain(closing(quantity=2, **keywords, **price))
-        made = ours.vertical_close(long, short, 2, "1.50", credit=not credit)
+        made = spreads.vertical_close(long, short, 2, "1.50", credit=not credit)
         assert _by_symbol(made.to_wire()) == _by_symbol(golden)
 
 

@@ -76,21 +76,32 @@ class Continuity:
             updates: As they came, in their order.
             now_ns: When they came, nanoseconds UTC.
         """
-        gaps: list[Gap] = []
-        if self._lost is not None:
-            start_ns, reason = self._lost
-            gaps.append(Gap(self.spec.service, reason, start_ns, now_ns))
-            self._lost = None
+        before_ns = self.last_received_ns
+        gaps = self.heard(now_ns)
         if self.spec.delivery is Delivery.SEQUENCE:
-            updates = list(self._in_sequence(updates, gaps, now_ns))
-        self.last_received_ns = now_ns
+            updates = list(self._in_sequence(updates, gaps, before_ns or now_ns, now_ns))
         return updates, gaps
+
+    def heard(self, now_ns: int) -> list[Gap]:
+        """Note that updates came, whose sequence does not matter; return the gap that ends.
+
+        Args:
+            now_ns: When they came, nanoseconds UTC.
+        """
+        self.last_received_ns = now_ns
+        if self._lost is None:
+            return []
+        start_ns, reason = self._lost
+        self._lost = None
+        return [Gap(self.spec.service, reason, start_ns, now_ns)]
 
     def _lose(self, now_ns: int, reason: GapReason) -> None:
         if self._lost is None:
             self._lost = (self.last_received_ns or now_ns, reason)
 
-    def _in_sequence(self, updates: list[Update], gaps: list[Gap], now_ns: int) -> Iterable[Update]:
+    def _in_sequence(
+        self, updates: list[Update], gaps: list[Gap], before_ns: int, now_ns: int
+    ) -> Iterable[Update]:
         for update in updates:
             seq = update.get("seq")
             if not isinstance(seq, int):
@@ -101,9 +112,7 @@ class Continuity:
                 self.duplicates += 1
                 continue
             if last is not None and seq > last + 1:
-                start_ns = self.last_received_ns if self.last_received_ns else now_ns
-                gaps.append(
-                    Gap(self.spec.service, GapReason.SEQUENCE, start_ns, now_ns, seq - last - 1)
-                )
+                missing = seq - last - 1
+                gaps.append(Gap(self.spec.service, GapReason.SEQUENCE, before_ns, now_ns, missing))
             self._last_seq = seq
             yield update

@@ -82,6 +82,11 @@ class ServiceSpec:
         return {field.name: field for field in self.fields}
 
     @cached_property
+    def names(self) -> dict[str, str]:
+        """The fields' names by their numbers as the wire writes them."""
+        return {str(field.number): field.name for field in self.fields}
+
+    @cached_property
     def all_numbers(self) -> tuple[int, ...]:
         """Every field's number."""
         return tuple(field.number for field in self.fields)

@@ -6,7 +6,6 @@ import asyncio
 import random
 import ssl
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from infrastructure.clock import Clock, SystemClock
 from infrastructure.config import Secret
@@ -20,71 +19,27 @@ from infrastructure.errors import (
 )
 from infrastructure.logging import get_logger
 from infrastructure.schwab.streamer.codes import ENDINGS, SUCCESSES, ReplyCode, advice
-from infrastructure.schwab.streamer.commands import (
-    ADMIN,
-    Command,
-    Request,
-    StreamerInfo,
-    encode_login,
-    encode_requests,
-)
+from infrastructure.schwab.streamer.commands import ADMIN, Command, StreamerInfo
 from infrastructure.schwab.streamer.continuity import Continuity
-from infrastructure.schwab.streamer.delivery import DEFAULT_LIMIT, EventQueue
-from infrastructure.schwab.streamer.events import (
-    Connected,
-    Disconnected,
-    Refused,
-)
-from infrastructure.schwab.streamer.frames import Data, Reply, decode_frame
+from infrastructure.schwab.streamer.conversation import Conversation
+from infrastructure.schwab.streamer.delivery import EventQueue
+from infrastructure.schwab.streamer.events import Connected, Disconnected, Refused
+from infrastructure.schwab.streamer.frames import Reply
+from infrastructure.schwab.streamer.intake import Intake
+from infrastructure.schwab.streamer.policy import StreamCounts, StreamPolicy
 from infrastructure.schwab.streamer.refusal import discarded_keys
 from infrastructure.schwab.streamer.services import SPECS, Delivery, Service
-from infrastructure.schwab.streamer.socket import Patience, StreamSocket, host_of, open_socket
-from infrastructure.schwab.streamer.state import Batch, ServiceState
+from infrastructure.schwab.streamer.socket import open_socket
+from infrastructure.schwab.streamer.state import ServiceState
 from infrastructure.schwab.streamer.subscriptions import Change, Subscriptions
+
+__all__ = ["ONE_STREAM", "SchwabStreamer", "StreamCounts", "StreamPolicy"]
 
 _log = get_logger("schwab.streamer")
 
 ONE_STREAM = (
     "Schwab allows one stream a user, and another sign-in has taken this one's place (code 12)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPolicy:
-    """Hold the bounds of a stream's patience.
-
-    Attributes:
-        patience: Of one connection.
-        reply_s: How long the answer to a command may take.
-        silence_s: Longest time without any frame, heartbeats included, before reconnecting.
-        first_wait_s: Longest wait before the first reconnection; each later one doubles it.
-        longest_wait_s: Upper bound of those waits.
-        queue_limit: Updates that may wait for the reader before they are conflated.
-    """
-
-    patience: Patience = field(default_factory=Patience)
-    reply_s: float = 10.0
-    silence_s: float = 30.0
-    first_wait_s: float = 0.2
-    longest_wait_s: float = 4.0
-    queue_limit: int = DEFAULT_LIMIT
-
-    def wait_s(self, failures: int, jitter: float) -> float:
-        """Return the seconds before the next attempt after so many failures in a row, from 1."""
-        longest = min(self.first_wait_s * 2.0 ** min(failures - 1, 16), self.longest_wait_s)
-        return longest * (0.5 + 0.5 * jitter)
-
-
-@dataclass(slots=True)
-class StreamCounts:
-    """Count what a stream has seen since it began."""
-
-    frames: int = 0
-    heartbeats: int = 0
-    updates: int = 0
-    bad_frames: int = 0
-    connections: int = 0
-    unsolicited: int = 0
 
 
 class SchwabStreamer:
@@ -103,6 +58,7 @@ class SchwabStreamer:
         policy: The bounds.
         ssl_context: Whom to trust; the system's certificates when None.
         jitter: Returns a number from 0 to 1, for the waits.
+        on_frame: Is told each frame as it came, and when (nanoseconds UTC), before it is read.
     """
 
     def __init__(
@@ -114,6 +70,7 @@ class SchwabStreamer:
         policy: StreamPolicy | None = None,
         ssl_context: ssl.SSLContext | None = None,
         jitter: Callable[[], float] = random.random,
+        on_frame: Callable[[int, bytes], None] | None = None,
     ) -> None:
         self._details = details
         self._access_token = access_token
@@ -121,17 +78,14 @@ class SchwabStreamer:
         self._policy = policy if policy is not None else StreamPolicy()
         self._ssl_context = ssl_context
         self._jitter = jitter
+        self._on_frame = on_frame
         self.events = EventQueue(self._policy.queue_limit)
         self.counts = StreamCounts()
         self.subscriptions = Subscriptions()
-        self._states = {service: ServiceState(spec) for service, spec in SPECS.items()}
-        self._continuity = {service: Continuity(spec) for service, spec in SPECS.items()}
-        self._socket: StreamSocket | None = None
-        self._info: StreamerInfo | None = None
+        self._intake = Intake(self.events, self.counts, self._policy.compiled_after)
+        self._conversation = Conversation(self._policy.reply_s)
         self._signed_in = False
         self._last_frame_s = 0.0
-        self._next_id = 0
-        self._awaited: dict[str, asyncio.Future[Reply]] = {}
         self._fatal: BaseException | None = None
         self._making_up: asyncio.Task[None] | None = None
         self._stop_asked = asyncio.Event()
@@ -140,11 +94,11 @@ class SchwabStreamer:
 
     def state(self, service: Service) -> ServiceState:
         """Return the merged state of a service."""
-        return self._states[service]
+        return self._intake.states[service]
 
     def continuity(self, service: Service) -> Continuity:
         """Return what is known of a service's gaps."""
-        return self._continuity[service]
+        return self._intake.continuity[service]
 
     @property
     def is_connected(self) -> bool:
@@ -169,7 +123,7 @@ class SchwabStreamer:
             RetryableError: If no answer came; the subscription stays wanted.
         """
         change = self.subscriptions.subscribe(service, keys, fields)
-        self._states[service].forget()
+        self._intake.states[service].forget()
         await self._apply(change)
         return change
 
@@ -186,7 +140,7 @@ class SchwabStreamer:
         """Remove keys of a service, all when None. Errors as `subscribe`."""
         change = self.subscriptions.unsubscribe(service, keys)
         await self._apply(change)
-        self._states[service].forget(change.keys)
+        self._intake.states[service].forget(change.keys)
         return change
 
     async def view(self, service: Service, fields: Iterable[int]) -> Change:
@@ -196,6 +150,10 @@ class SchwabStreamer:
         return change
 
     # --- the life of the stream ----------------------------------------------------------------
+
+    async def warm_up(self) -> None:
+        """Load the compiled kernels now, rather than when the stream has shown to be busy."""
+        await self._intake.load()
 
     async def run(self) -> None:
         """Stay connected until `stop`.
@@ -230,22 +188,22 @@ class SchwabStreamer:
         self._stop_asked.set()
         if self._signed_in:
             try:
-                await self._command(ADMIN, Command.LOGOUT)
+                await self._conversation.ask(ADMIN, Command.LOGOUT)
             except RetryableError as error:
                 _log.info("signing out of the stream was not answered: %s", error)
-        if self._socket is not None:
-            self._socket.close()
+        self._conversation.close()
 
     async def _one_connection(self) -> str:
         """Connect, sign in, subscribe and stay until the end; return how it ended."""
-        self._info = await asyncio.to_thread(self._details)
-        self._socket = await open_socket(
-            self._info.url,
+        info = await asyncio.to_thread(self._details)
+        socket = await open_socket(
+            info.url,
             self._on_message,
             patience=self._policy.patience,
             ssl_context=self._ssl_context,
         )
-        closing = asyncio.create_task(self._socket.closed())
+        self._conversation.begin(socket, info)
+        closing = asyncio.create_task(socket.closed())
         watching = asyncio.create_task(self._watch())
         self._last_frame_s = asyncio.get_running_loop().time()
         working = asyncio.create_task(self._sign_in_and_replay())
@@ -254,7 +212,7 @@ class SchwabStreamer:
             await asyncio.wait({closing, working}, return_when=asyncio.FIRST_COMPLETED)
             if closing.done():
                 # A reply that came just before the end is still acted on.
-                self._fail_awaited()
+                self._conversation.fail_awaited()
                 await asyncio.wait({working}, timeout=self._policy.reply_s)
             if working.done():
                 working.result()
@@ -271,12 +229,12 @@ class SchwabStreamer:
                 reason = "stopped" if self._stop_asked.is_set() else ending
                 self.events.put(Disconnected(now_ns, reason))
                 for subscription in self.subscriptions:
-                    self._continuity[subscription.service].connection_lost(now_ns)
+                    self._intake.continuity[subscription.service].connection_lost(now_ns)
             self._end_connection()
 
     async def _sign_in_and_replay(self) -> None:
         server = await self._sign_in()
-        for state in self._states.values():
+        for state in self._intake.states.values():
             state.forget()
         self._signed_in = True
         self.counts.connections += 1
@@ -289,7 +247,7 @@ class SchwabStreamer:
 
     async def _sign_in(self) -> str:
         token = await asyncio.to_thread(self._access_token, False)
-        reply = await self._login(token)
+        reply = await self._conversation.sign_in(token)
         if reply.content.code == ReplyCode.LOGIN_DENIED:
             # The server closes this connection; a fresh token tries the next one.
             newer = await asyncio.to_thread(self._access_token, True)
@@ -306,11 +264,6 @@ class SchwabStreamer:
             )
         return reply.content.msg
 
-    async def _login(self, token: Secret) -> Reply:
-        request = self._request(ADMIN, Command.LOGIN)
-        assert self._info is not None
-        return await self._send(request, encode_login(request, self._info, token))
-
     async def _watch(self) -> None:
         """Drop a connection that has gone silent; its end is seen by whoever waits for it."""
         loop = asyncio.get_running_loop()
@@ -318,26 +271,13 @@ class SchwabStreamer:
             silent_s = loop.time() - self._last_frame_s
             if silent_s >= self._policy.silence_s:
                 _log.info("no frame for %.0f s; dropping the connection", silent_s)
-                if self._socket is not None:
-                    self._socket.abort()
+                self._conversation.abort()
                 return
             await asyncio.sleep(max(self._policy.silence_s - silent_s, 0.01))
 
     def _end_connection(self) -> None:
         self._signed_in = False
-        if self._socket is not None:
-            self._socket.abort()
-            self._socket = None
-        self._fail_awaited()
-
-    def _fail_awaited(self) -> None:
-        """Tell everybody who waits for a reply that none will come."""
-        for future in self._awaited.values():
-            if not future.done():
-                future.set_exception(NetworkError("The stream's connection has ended"))
-                # Its waiter may be gone already; then nobody is left to tell.
-                future.exception()
-        self._awaited.clear()
+        self._conversation.end()
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -366,7 +306,9 @@ class SchwabStreamer:
             RequestRejected: If the server refused; the refused keys are no longer wanted.
             RetryableError: If no answer came.
         """
-        reply = await self._command(change.service, change.command, change.keys, change.fields)
+        reply = await self._conversation.ask(
+            change.service, change.command, change.keys, change.fields
+        )
         code = reply.content.code
         if code in SUCCESSES:
             return
@@ -381,63 +323,23 @@ class SchwabStreamer:
             next_step=advice(code),
         )
 
-    async def _command(
-        self,
-        service: str,
-        command: Command,
-        keys: tuple[str, ...] = (),
-        fields: tuple[int, ...] = (),
-    ) -> Reply:
-        request = self._request(service, command, keys, fields)
-        if self._info is None:
-            raise NetworkError("The stream is not connected")
-        return await self._send(request, encode_requests([request], self._info))
-
-    def _request(
-        self,
-        service: str,
-        command: Command,
-        keys: tuple[str, ...] = (),
-        fields: tuple[int, ...] = (),
-    ) -> Request:
-        request = Request(self._next_id, service, command, keys, fields)
-        self._next_id += 1
-        return request
-
-    async def _send(self, request: Request, text: bytes) -> Reply:
-        socket = self._socket
-        if socket is None:
-            raise NetworkError("The stream is not connected")
-        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._awaited[str(request.request_id)] = answered
-        try:
-            socket.send(text)
-            async with asyncio.timeout(self._policy.reply_s):
-                return await answered
-        except TimeoutError as error:
-            socket.abort()
-            raise NetworkError(
-                f"{host_of(self._info.url if self._info else '')} did not answer "
-                f"{request.command} {request.service} within {self._policy.reply_s:g} s"
-            ) from error
-        finally:
-            self._awaited.pop(str(request.request_id), None)
-
     # --- frames --------------------------------------------------------------------------------
 
     def _on_message(self, payload: memoryview | bytes) -> None:
         received_ns = self._clock.now_ns()
         self._last_frame_s = asyncio.get_running_loop().time()
         self.counts.frames += 1
+        if self._on_frame is not None:
+            self._on_frame(received_ns, bytes(payload))
         try:
-            frame = decode_frame(payload)
+            frame = self._intake.read(payload, received_ns)
         except ValueError as error:
             self.counts.bad_frames += 1
             _log.warning("a frame of the stream could not be read and was left out: %s", error)
             self._make_up_for_frame(received_ns)
             return
-        for data in frame.data:
-            self._on_data(data, received_ns)
+        if frame is None:
+            return
         for reply in frame.response:
             self._on_reply(reply)
         if frame.notify:
@@ -446,7 +348,7 @@ class SchwabStreamer:
     def _make_up_for_frame(self, now_ns: int) -> None:
         """Ask for full frames again: what an unreadable one changed is never sent a second time."""
         for subscription in self.subscriptions:
-            self._continuity[subscription.service].frame_lost(now_ns)
+            self._intake.continuity[subscription.service].frame_lost(now_ns)
         if self._signed_in and (self._making_up is None or self._making_up.done()):
             self._making_up = asyncio.create_task(self._ask_anew())
 
@@ -458,20 +360,6 @@ class SchwabStreamer:
                 except (RequestRejected, RetryableError) as error:
                     _log.warning("%s", error)
 
-    def _on_data(self, data: Data, received_ns: int) -> None:
-        if data.service not in Service.__members__ or any("key" not in one for one in data.content):
-            self.counts.bad_frames += 1
-            _log.warning("the stream sent data of %r that cannot be placed", data.service)
-            return
-        service = Service(data.service)
-        updates, gaps = self._continuity[service].take(data.content, received_ns)
-        for gap in gaps:
-            self.events.put(gap)
-        if updates:
-            self.counts.updates += len(updates)
-            self._states[service].merge(updates)
-            self.events.put(Batch(SPECS[service], data.timestamp, received_ns, tuple(updates)))
-
     def _on_reply(self, reply: Reply) -> None:
         code = reply.content.code
         if code == ReplyCode.CLOSE_CONNECTION:
@@ -481,10 +369,7 @@ class SchwabStreamer:
                 "then start this one again.",
             )
             _log.warning("%s", ONE_STREAM)
-        if code in ENDINGS and code != ReplyCode.LOGIN_DENIED and self._socket is not None:
-            self._socket.close()
-        awaited = self._awaited.get(str(reply.requestid))
-        if awaited is not None and not awaited.done():
-            awaited.set_result(reply)
-        else:
+        if code in ENDINGS and code != ReplyCode.LOGIN_DENIED:
+            self._conversation.close()
+        if not self._conversation.take(reply):
             self.counts.unsolicited += 1

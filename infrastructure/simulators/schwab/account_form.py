@@ -65,6 +65,12 @@ def account_form(
             "cashDebitCallValue": 0.0,
             "unsettledCash": 0.0,
         }
+    projected: dict[str, Any] = {"isInCall": False}
+    if account.kind == "MARGIN":
+        projected |= {"availableFunds": power / 2, "buyingPower": power}
+    else:
+        cash = float(account.cash)
+        projected |= {"cashAvailableForTrading": cash, "cashAvailableForWithdrawal": cash}
     inside: dict[str, Any] = {
         "type": account.kind,
         "accountNumber": account.number,
@@ -79,11 +85,7 @@ def account_form(
             "liquidationValue": worth,
         },
         "currentBalances": current,
-        "projectedBalances": {
-            "availableFunds": power / 2,
-            "buyingPower": power,
-            "isInCall": False,
-        },
+        "projectedBalances": projected,
     }
     if with_positions and account.positions:
         inside["positions"] = [_position(account, symbol, quotes) for symbol in account.positions]

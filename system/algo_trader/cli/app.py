@@ -16,11 +16,14 @@ from system.algo_trader.cli import (
     gex,
     health,
     levels,
+    options,
     orders,
     portfolio,
+    schwab,
     services,
     sim,
     store,
+    tape,
     watchlist,
 )
 from system.algo_trader.cli.invocation import Invocation
@@ -49,6 +52,7 @@ def build() -> typer.Typer:
     app.command("doctor")(health.doctor)
     app.command("levels")(levels.levels)
     app.command("gex")(gex.gex)
+    app.command("tape")(tape.tape)
     app.command("quote")(portfolio.quote)
     app.command("chain")(portfolio.chain)
     app.command("accounts")(portfolio.accounts)
@@ -60,7 +64,9 @@ def build() -> typer.Typer:
     app.add_typer(candles.app, name="candles")
     app.add_typer(store.app, name="store")
     app.add_typer(watchlist.app, name="watchlist")
+    app.add_typer(options.app, name="options")
     app.add_typer(orders.app, name="orders")
+    app.add_typer(schwab.app, name="schwab")
     app.add_typer(services.app, name="services")
     app.add_typer(config.app, name="config")
     return app

@@ -31,14 +31,28 @@ def verify(
             + "; ".join(damages),
             next_step="Restore them from a backup.",
         )
+    strays = files.strays()
     if as_json or current(context).as_json:
-        terminal.print_json({"place": files.place, "parts": len(files.parts), "damages": damages})
-    else:
-        terminal.console().print(f"{len(files.parts)} parts of {files.place} are whole")
+        facts = {"place": files.place, "parts": len(files.parts), "damages": damages}
+        terminal.print_json({**facts, "strays": strays})
+        return
+    out = terminal.console()
+    out.print(f"{len(files.parts)} parts of {files.place} are whole")
+    if strays:
+        out.print(
+            f"{len(strays)} more are counted by no commit, such as {strays[0]}; "
+            "`archive compact --remove-strays` removes them"
+        )
 
 
 @app.command()
-def compact(context: typer.Context, as_json: JSON = False) -> None:
+def compact(
+    context: typer.Context,
+    remove_strays: Annotated[
+        bool, typer.Option("--remove-strays", help="Remove parts that no commit counts, first.")
+    ] = False,
+    as_json: JSON = False,
+) -> None:
     """Merge small parts; no row is lost."""
     from dataclasses import asdict
 
@@ -46,11 +60,16 @@ def compact(context: typer.Context, as_json: JSON = False) -> None:
     from system.algo_trader.storage.archive import Archive
     from system.algo_trader.storage.upkeep import compact as run
 
-    done = run(Archive(stored_realm(context).archive))
+    archive = Archive(stored_realm(context).archive)
+    strays = archive.tidy() if remove_strays else 0
+    done = run(archive)
     if as_json or current(context).as_json:
-        terminal.print_json(asdict(done))
-    else:
-        terminal.console().print(f"{done.before} parts became {done.after}, {done.rows:,} rows")
+        terminal.print_json({**asdict(done), "strays_removed": strays})
+        return
+    out = terminal.console()
+    if remove_strays:
+        out.print(f"{strays} files that no commit counted were removed")
+    out.print(f"{done.before} parts became {done.after}, {done.rows:,} rows")
 
 
 @app.command()

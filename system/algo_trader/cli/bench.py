@@ -32,19 +32,20 @@ def analytics(context: typer.Context, as_json: JSON = False) -> None:
 
 @app.command()
 def storage(context: typer.Context, as_json: JSON = False) -> None:
-    """Measure how line protocol is written and read, and the embedded InfluxDB server."""
-    from system.algo_trader.benchmarks import storage, storage_server
+    """Measure line protocol, the embedded InfluxDB server, and ticks through Redis."""
+    from system.algo_trader.benchmarks import storage, storage_redis, storage_server
 
-    rows = [*storage.run(), *storage_server.run()]
+    rows = [*storage.run(), *storage_server.run(), *storage_redis.run()]
     show("storage", rows, as_json=as_json or current(context).as_json)
 
 
 @app.command()
 def stream(context: typer.Context, as_json: JSON = False) -> None:
-    """Measure how the stream's client receives, decodes and merges."""
-    from system.algo_trader.benchmarks.stream import run
+    """Measure how the stream's client receives, decodes and merges, how late, and what it loses."""
+    from system.algo_trader.benchmarks import stream, stream_latency
 
-    show("stream", run(), as_json=as_json or current(context).as_json)
+    rows = [*stream.run(), *stream_latency.run()]
+    show("stream", rows, as_json=as_json or current(context).as_json)
 
 
 def show(name: str, rows: Sequence[BenchRow], *, as_json: bool) -> None:

@@ -10,8 +10,8 @@ import typer
 from system.algo_trader.cli.invocation import current
 
 if TYPE_CHECKING:
+    from system.algo_trader.jobs.report_terms import ReportTerms
     from system.algo_trader.options.chain import Chain
-    from system.algo_trader.options.parity import RateCurve
     from system.algo_trader.runtime import Runtime
 
 STRIKES_SHOWN = 12
@@ -58,59 +58,80 @@ def gex(
         bool, typer.Option("--watch", help="Refresh every 20 seconds until Ctrl-C.")
     ] = False,
     stored: Annotated[
-        bool, typer.Option("--store", help="Write InfluxDB's tables and the history of IV.")
+        bool,
+        typer.Option("--store", help="Write InfluxDB's tables, the archive and the history of IV."),
     ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask Schwab even if a report is less than 30 s old.")
+    ] = False,
+    archived: Annotated[
+        bool, typer.Option("--archive", help="Read the chain from the archive; ask nobody.")
+    ] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", help="With --archive: as of 2026-01-16T20:00:00Z, by default the last."
+        ),
+    ] = None,
 ) -> None:
     """Show gamma exposure by strike and expiry, the flip, the walls and the terms of a chain."""
     from infrastructure.clock import SystemClock
     from infrastructure.errors import UsageError
     from system.algo_trader.cli.gex_standing import realm_of, standing_of
-    from system.algo_trader.options.exposure import sign_convention
-    from system.algo_trader.options.gex import gex_report
+    from system.algo_trader.jobs.report_terms import ReportTerms
 
-    if weight not in ("open_interest", "volume"):
-        raise UsageError(f"--weight {weight!r}", next_step="Expected open_interest or volume.")
-    if greeks not in ("computed", "vendor"):
-        raise UsageError(f"--greeks {greeks!r}", next_step="Expected computed or vendor.")
-    curve, convention = curve_of(rates), sign_convention(signs)
+    terms = ReportTerms(rates, dividend_yield, signs, weight, greeks)
     if watched and cboe is not None:
         raise UsageError("--watch does not go with --cboe", next_step="A file does not change.")
+    if archived and (watched or cboe is not None):
+        raise UsageError("--archive goes with neither --watch nor --cboe")
+    if at is not None and not archived:
+        raise UsageError("--at needs --archive", next_step="Only the archive knows the past.")
     machine = as_json or current(context).as_json
 
     def document_of(
         chain: Chain, facts: dict[str, Any], runtime: Runtime | None = None
     ) -> dict[str, Any]:
-        report = gex_report(
-            chain,
-            now_ns=SystemClock().now_ns(),
-            curve=curve,
-            dividend_yield=dividend_yield,
-            convention=convention,
-            weighting="volume" if weight == "volume" else "open_interest",
-            prefer="vendor" if greeks == "vendor" else "computed",
-        )
+        report = terms.report(chain, SystemClock().now_ns())
         standing = standing_of(report, realm_of(context, runtime).root)
         document = {**facts, **report.as_dict(), **standing}
         if stored:
             from system.algo_trader.cli.gex_store import store
 
-            document["stored"] = store(context, report, facts["source"], runtime)
+            document["stored"] = store(context, report, facts["source"], chain, runtime)
         return document
 
     if cboe is not None:
         _present(document_of(*from_cboe(cboe, symbol)), machine, plot)
         return
+    if archived:
+        from system.algo_trader.cli.gex_archive import from_archive, moment_of
+
+        chain, facts, now_ns, realm = from_archive(context, symbol, moment_of(at))
+        report = terms.report(chain, now_ns)
+        document = {**facts, **report.as_dict()}
+        if stored:
+            from system.algo_trader.cli.gex_store import store
+
+            document["stored"] = store(context, report, facts["source"], chain, realm=realm)
+        _present(document, machine, plot)
+        return
     with current(context).runtime() as runtime:
         if not watched:
-            _present(document_of(*from_schwab(runtime, symbol), runtime), machine, plot)
+            kept = None if fresh or stored else from_cache(runtime, symbol, terms)
+            if kept is None:
+                chain, facts = from_schwab(runtime, symbol)
+                kept = document_of(chain, facts, runtime)
+                keep(runtime, chain, kept, terms)
+            _present(kept, machine, plot)
             return
-        from system.algo_trader.cli.gex_watch import keep, watch
+        from system.algo_trader.cli.gex_watch import watch
         from system.algo_trader.terminal import print_error
 
         def refresh() -> None:
             chain, facts = from_schwab(runtime, symbol)
             document = document_of(chain, facts, runtime)
-            keep(runtime.redis, chain, document)
+            keep(runtime, chain, document, terms)
             _present(document, machine, plot)
 
         watch(refresh, lambda error: print_error(error, as_json=machine), runtime.clock)
@@ -153,29 +174,15 @@ def from_schwab(runtime: Runtime, symbol: str) -> tuple[Chain, dict[str, Any]]:
     """Return the chain that Schwab or its simulator lists and what the report says of its origin.
 
     Raises:
-        NoDataError: If the symbol has no options.
-        StackError: As the client's requests, and if the symbol cannot be one.
+        StackError: As `fetch_schwab_chain`.
     """
     from dataclasses import replace
 
     from infrastructure.clock import rfc3339
-    from infrastructure.errors import NoDataError
-    from infrastructure.schwab.symbols import checked_symbol
-    from system.algo_trader.feeds.schwab_chain import (
-        PATH,
-        chain_query,
-        no_options,
-        parse_schwab_chain,
-    )
+    from system.algo_trader.feeds.schwab_chain import fetch_schwab_chain
     from system.algo_trader.market.source import Source
 
-    wanted = checked_symbol(symbol)
-    client = runtime.handler.client()
-    try:
-        answer = client.request_json(PATH, chain_query(wanted))
-    except NoDataError as error:
-        raise no_options(wanted) from error
-    read = parse_schwab_chain(answer, wanted)
+    read = fetch_schwab_chain(runtime.handler.client(), symbol)
     simulated, now_ns = runtime.realm.is_simulated, runtime.clock.now_ns()
     source = str(Source.SCHWAB_SIM if simulated else Source.SCHWAB)
     told = replace(read.chain, source=source, fetched_at_ns=now_ns, is_synthetic=simulated)
@@ -190,25 +197,38 @@ def from_schwab(runtime: Runtime, symbol: str) -> tuple[Chain, dict[str, Any]]:
     }
 
 
-def curve_of(text: str) -> RateCurve:
-    """Read `0.05`, or `0.25:0.052,1:0.05` with terms in years.
+def from_cache(runtime: Runtime, symbol: str, terms: ReportTerms) -> dict[str, Any] | None:
+    """Return the report that was computed on these terms a moment ago, None without one.
+
+    A cache that fails or holds something else is said and passed over.
 
     Raises:
-        UsageError: If it is neither.
+        InputError: If the text cannot be a symbol.
     """
-    from infrastructure.errors import UsageError
-    from system.algo_trader.options.parity import RateCurve
+    from infrastructure.errors import OperatorError, RetryableError
+    from infrastructure.logging import get_logger
+    from infrastructure.schwab.symbols import checked_symbol
+    from system.algo_trader.jobs.option_cache import cached_report
+
+    wanted = checked_symbol(symbol)
+    try:
+        found = cached_report(runtime.redis, wanted, terms, runtime.clock.now_ns())
+    except (OperatorError, RetryableError) as error:
+        get_logger("gex").warning("the kept report is passed over: %s", error)
+        return None
+    return None if found is None else found.document
+
+
+def keep(runtime: Runtime, chain: Chain, document: dict[str, Any], terms: ReportTerms) -> None:
+    """Keep a report and its quotes for other readers; a cache that fails is said, no more."""
+    from infrastructure.errors import StackError
+    from infrastructure.logging import get_logger
+    from system.algo_trader.jobs.option_cache import keep_report
 
     try:
-        if ":" not in text:
-            return RateCurve.flat(float(text))
-        knots = [part.split(":") for part in text.split(",")]
-        return RateCurve(tuple(float(t) for t, _ in knots), tuple(float(r) for _, r in knots))
-    except ValueError as error:
-        raise UsageError(
-            f"--rates {text!r} is no rate and no curve",
-            next_step="Expected 0.05, or ascending years with rates such as 0.25:0.052,1:0.05.",
-        ) from error
+        keep_report(runtime.redis, chain, document, terms, runtime.clock.now_ns())
+    except StackError as error:
+        get_logger("gex").warning("the report is not kept: %s", error)
 
 
 def show(document: dict[str, Any]) -> None:
@@ -219,7 +239,8 @@ def show(document: dict[str, Any]) -> None:
     total = document["total"]["gex"]
     out.print(
         f"{document['name']} ({document['symbol']})  {document['spot']:,.2f}  "
-        f"quotes of {document['as_of']}{'  STALE' if document['stale'] else ''}",
+        f"quotes of {document['as_of']}{'  STALE' if document['stale'] else ''}"
+        + (f"  kept {document['cached_for_s']:.0f} s ago" if "cached_for_s" in document else ""),
         markup=False,
     )
     used = f"{document['contracts_used']:,} of {document['contracts']:,}"

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from infrastructure.exchange.symbology import parse_option
-from system.algo_trader.cli.gex import curve_of, dollars
+from system.algo_trader.cli.gex import dollars
 from system.algo_trader.feeds.cboe import HEADINGS
+from system.algo_trader.jobs.report_terms import curve_of
 from system.algo_trader.main import main
 from system.algo_trader.options.black import greeks
 
@@ -99,6 +100,10 @@ def test_without_open_interest_the_answer_is_null_with_reasons(
     [
         (["SPY", "--cboe", "{table}"], 2, "options on SPX, not on SPY"),
         (["SPX", "--cboe", "{table}", "--watch"], 2, "--watch does not go with --cboe"),
+        (["SPX", "--cboe", "{table}", "--archive"], 2, "--archive goes with neither"),
+        (["SPX", "--cboe", "{table}", "--at", "2026-01-16T20:00:00Z"], 2, "--at needs --archive"),
+        (["SPX", "--archive", "--at", "noon"], 2, "'noon' is no moment"),
+        (["SPX", "--archive", "--plot", "{table}/x.html"], 4, "the archive holds no chain of SPX"),
         (["SPX", "--cboe", "{table}.gone"], 2, "there is no file"),
         (["SPX", "--cboe", "{table}", "--signs", "x"], 2, "is no sign convention"),
         (["SPX", "--cboe", "{table}", "--weight", "x"], 2, "Expected open_interest or volume"),

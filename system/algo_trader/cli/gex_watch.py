@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from infrastructure.errors import RetryableError
 
 if TYPE_CHECKING:
     from infrastructure.clock import Clock
-    from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
-    from system.algo_trader.options.chain import Chain
 
 PERIOD_S: Final = 20.0
 """Below the 30 seconds for which a report is kept; three of the 120 requests a minute."""
@@ -38,12 +36,3 @@ def watch(refresh: Callable[[], None], report: Callable[[RetryableError], None],
             clock.sleep(period_s)
     except KeyboardInterrupt:
         return
-
-
-def keep(redis: AlgoTraderRedisClient, chain: Chain, document: dict[str, Any]) -> None:
-    """Keep a report and the quotes of each expiry for other readers."""
-    from system.algo_trader.options.chain_document import expiry_documents
-
-    redis.save_gex(chain.underlying, document)
-    for expiry, quotes in expiry_documents(chain).items():
-        redis.save_options(chain.underlying, expiry, quotes)

@@ -55,8 +55,12 @@ class Invocation:
         return self.flags.get("symbols") is not None
 
     @contextmanager
-    def runtime(self) -> Iterator[Runtime]:
-        """Yield the wired parts of this run, and end what it started afterwards."""
+    def runtime(self, *, requests_per_minute: int | None = None) -> Iterator[Runtime]:
+        """Yield the wired parts of this run, and end what it started afterwards.
+
+        Args:
+            requests_per_minute: As `Runtime` takes it.
+        """
         from system.algo_trader.runtime import Runtime
 
         with Runtime(
@@ -66,6 +70,7 @@ class Invocation:
             replay=self.replay,
             prompt=_ask_on_stderr if self.as_json else None,
             announce=_show_on_stderr if self.as_json else None,
+            requests_per_minute=requests_per_minute,
         ) as runtime:
             yield runtime
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from infrastructure.exchange.calendars import Calendar
     from system.algo_trader.levels.document import LevelsDocument
     from system.algo_trader.levels.request import LevelSession, LevelsRequest
+    from system.algo_trader.market.timeframe import Timeframe
     from system.algo_trader.runtime import Runtime
     from system.algo_trader.storage.archive import Archive
 
@@ -133,11 +134,13 @@ def _document(request: LevelsRequest, calendar: Calendar, runtime: Runtime) -> L
     from system.algo_trader.levels.request import windows
 
     times = windows(request, calendar)
+    prior_kind = prior_timeframe(request)
+    prior_start_ns = _prior_start(request.session, times.prior_date, times.prior_start_ns)
     prior = runtime.archive.winners(
         request.symbol,
-        prior_timeframe(request),
+        prior_kind,
         session=request.session.hours,
-        start_ns=_prior_start(request.session, times.prior_date, times.prior_start_ns),
+        start_ns=prior_start_ns,
         end_ns=times.prior_end_ns,
     )
     intraday = runtime.archive.winners(
@@ -147,8 +150,40 @@ def _document(request: LevelsRequest, calendar: Calendar, runtime: Runtime) -> L
         start_ns=times.vwap_start_ns,
         end_ns=times.vwap_end_ns,
     )
-    now_ns = runtime.clock.now_ns()
-    return build_levels(request, calendar, times, prior, intraday, now_ns=now_ns)
+    return build_levels(
+        request,
+        calendar,
+        times,
+        prior,
+        intraday,
+        now_ns=runtime.clock.now_ns(),
+        request_id=_request_id(
+            runtime.archive,
+            request.symbol,
+            (prior_kind, prior_start_ns, times.prior_end_ns),
+            (request.interval, times.vwap_start_ns, times.vwap_end_ns),
+        ),
+    )
+
+
+def _request_id(archive: Archive, symbol: str, *spans: tuple[Timeframe, int, int]) -> str | None:
+    """Return the requests that brought the bars of some spans, in the order of the archive's log.
+
+    A day's file holds all its revisions: a request whose bars were corrected since is named too.
+    """
+    from system.algo_trader.storage.records import bars_dataset
+
+    paths = {
+        part.path
+        for timeframe, start_ns, end_ns in spans
+        for part in archive.parts(bars_dataset(timeframe), symbol, start_ns, end_ns)
+    }
+    found = dict.fromkeys(
+        commit.request_id
+        for commit in archive.commits()
+        if any(part.path in paths for part in commit.parts)
+    )
+    return "+".join(found) or None
 
 
 def _request(

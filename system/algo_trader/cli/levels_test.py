@@ -38,9 +38,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ALGO_TRADER_PROBE_DEFAULT_PORTS", "off")
     archive = Archive(Realm.sim(tmp_path).archive_root / "archive")
     days = [parse_rfc3339(f"2013-{day}T06:00:00Z") for day in ("02-28", "03-01")]
-    archive.append(bars(Timeframe.D1, days, (110.0, 100.0, 108.0)), "test")
+    archive.append(bars(Timeframe.D1, days, (110.0, 100.0, 108.0)), "run-1/AAPL/1d")
     minutes = [OPEN + number * MINUTE for number in range(390)]
-    archive.append(bars(Timeframe.M1, minutes, (105.0, 102.0, 103.5)), "test")
+    archive.append(bars(Timeframe.M1, minutes, (105.0, 102.0, 103.5)), "run-1/AAPL/1m")
+    other = [start - 86_400_000_000_000 for start in minutes]
+    archive.append(bars(Timeframe.M1, other, (105.0, 102.0, 103.5)), "run-0/AAPL/1m")
     return tmp_path
 
 
@@ -73,6 +75,8 @@ def test_json_on_standard_output_is_the_document_alone(
     document = json.loads(out)
     assert document["levels"] == {"R1": 112.0, "S1": 102.0, "VWAP": 103.5, "pivot": 106.0}
     assert document["provenance"]["is_synthetic"] is True
+    # The minutes of the day before are no part of this.
+    assert document["provenance"]["provider_request_id"] == "run-1/AAPL/1d+run-1/AAPL/1m"
     assert document["quality"]["coverage_pct"] == 100.0
 
 

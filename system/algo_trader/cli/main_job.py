@@ -346,6 +346,8 @@ def _counts(report: RunReport) -> dict[str, str]:
     projected = f"{written:,} rows written, {read_back:,} read back and compared"
     if not report.is_projected:
         projected = "not brought up to date: the error below says why"
+    if report.waiting:
+        projected += f"; {report.waiting:,} points wait in the spool, the next command sends them"
     return {
         "bars": f"{fetched:,} fetched, {new:,} new, {rejected:,} rejected, in {seconds:.1f} s",
         "InfluxDB": projected,

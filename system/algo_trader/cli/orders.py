@@ -33,7 +33,7 @@ STOP = Annotated[str | None, typer.Option("--stop", help="The stop price.")]
 @app.command("list")
 def list_orders(context: typer.Context, account: ACCOUNT = None, as_json: JSON = False) -> None:
     """List the orders of the last 60 days."""
-    from infrastructure.schwab.trading import flattened
+    from infrastructure.schwab.order_data import flattened
 
     with current(context).runtime() as runtime:
         client = runtime.handler.client()

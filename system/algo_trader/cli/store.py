@@ -34,7 +34,7 @@ def stored_realm(context: typer.Context) -> Realm:
 @app.command("import")
 def import_(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="CSV or Parquet of bars, trades or quotes.")],
+    path: Annotated[Path, typer.Argument(help="CSV, Parquet or Arrow: bars, trades, quotes.")],
     tz: Annotated[str | None, typer.Option(help="Zone of times without an offset.")] = None,
     label: Annotated[str | None, typer.Option(help="Whether a bar's time is start or end.")] = None,
     symbol: Annotated[str | None, typer.Option(help="Where no column names it.")] = None,
@@ -71,6 +71,7 @@ def import_(
             Session(session),
             Adjustment(adjustment),
             synthetic,
+            invocation.sim,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -94,10 +95,61 @@ def import_(
 
 
 @app.command()
+def export(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="bars, trades or quotes.")],
+    to: Annotated[Path, typer.Option(help="A file, or a folder that exists.")],
+    symbol: Annotated[list[str] | None, typer.Option(help="Again for more; else all.")] = None,
+    timeframe: Annotated[str | None, typer.Option("--timeframe", "-t", help="Of bars.")] = None,
+    start: Annotated[str | None, typer.Option(help="First day or RFC 3339 instant.")] = None,
+    end: Annotated[str | None, typer.Option(help="Day or instant before which rows lie.")] = None,
+    session: Annotated[str, typer.Option(help="Hours that bars count: rth, ext, all.")] = "rth",
+    adjustment: Annotated[str, typer.Option(help="Prices are raw, or split-adjusted.")] = "raw",
+    form: Annotated[str | None, typer.Option("--format", help="csv, parquet or arrow.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Write bars, trades or quotes to files that say where their rows came from."""
+    from infrastructure.clock import SystemClock
+    from system.algo_trader import terminal
+    from system.algo_trader.cli.export import run
+
+    done = [
+        each.as_dict()
+        for each in run(
+            stored_realm(context).archive,
+            dataset,
+            to,
+            symbols=symbol or [],
+            timeframe=timeframe,
+            start=start,
+            end=end,
+            session=session,
+            adjustment=adjustment,
+            form=form,
+            clock=SystemClock(),
+        )
+    ]
+    if as_json or current(context).as_json:
+        terminal.print_json({"files": done})
+        return
+    out = terminal.console()
+    for each in done:
+        facts = each["provenance"]
+        made_up = "simulated, " if facts["is_simulated"] or facts["is_synthetic"] else ""
+        out.print(
+            f"{each['path']}: {each['rows']:,} rows, {facts['first']} to {facts['last']}, "
+            f"{made_up}from {', '.join(facts['sources'])}"
+        )
+        for line in facts["licence"]:
+            out.print(f"  {line}")
+
+
+@app.command()
 def status(context: typer.Context, as_json: JSON = False) -> None:
-    """Show datasets, spans, gaps and sizes."""
+    """Show datasets, spans, gaps and sizes, and send what waits for InfluxDB if it runs."""
     from infrastructure.clock import rfc3339
     from system.algo_trader import terminal
+    from system.algo_trader.jobs.spool_delivery import deliver
     from system.algo_trader.storage.archive import Archive
     from system.algo_trader.storage.quota import quota_of
 
@@ -119,9 +171,11 @@ def status(context: typer.Context, as_json: JSON = False) -> None:
         }
         for span in archive.spans()
     ]
+    spool = deliver(current(context).settings(), realm)
     if as_json or current(context).as_json:
         document = {"realm": realm.name, "root": str(realm.archive), "datasets": rows}
-        terminal.print_json({**document, "quota_bytes": quota_of(realm.archive)})
+        quota_bytes = quota_of(realm.archive)
+        terminal.print_json({**document, "quota_bytes": quota_bytes, "spool": spool.as_dict()})
         return
     shown = terminal.table(
         f"{realm.name}: {realm.archive}",
@@ -130,6 +184,7 @@ def status(context: typer.Context, as_json: JSON = False) -> None:
         numeric="llrrllr" if rows else "l",
     )
     terminal.print_table(shown)
+    terminal.console().print(f"spool: {spool.sentence}")
 
 
 @app.command()

@@ -7,9 +7,11 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from infrastructure.clients.influxdb_client import BaseInfluxDBClient, Parameter
+from infrastructure.clients.influxdb_client import Parameter
+from infrastructure.clients.influxdb_client_durable import DurableInfluxDBClient
 from infrastructure.clock import Clock
 from infrastructure.config import Secret
+from infrastructure.errors import RetryableError, ServiceUnavailable, WriteRejected
 from infrastructure.influxdb.schema import TIME
 from infrastructure.influxdb.session import TIMEOUT_S
 from system.algo_trader.market.bars import BAR_SCHEMA, Bars
@@ -27,8 +29,8 @@ _EMPTY_KEYS = pa.schema(
 )
 
 
-class AlgoTraderInfluxDBClient(BaseInfluxDBClient):
-    """Write and read the tables of one realm.
+class AlgoTraderInfluxDBClient(DurableInfluxDBClient):
+    """Write and read the tables of one realm; what it writes goes through the realm's spool.
 
     Args:
         url: `http://host:port` or `https://host:port`.
@@ -50,7 +52,9 @@ class AlgoTraderInfluxDBClient(BaseInfluxDBClient):
         timeout_s: float = TIMEOUT_S,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(url, realm.database, token=token, timeout_s=timeout_s, clock=clock)
+        super().__init__(
+            url, realm.database, realm.spool, token=token, timeout_s=timeout_s, clock=clock
+        )
         self.realm = realm
 
     def __enter__(self) -> Self:
@@ -74,6 +78,8 @@ class AlgoTraderInfluxDBClient(BaseInfluxDBClient):
 
         Raises:
             ValueError: If a bar is not split-adjusted: the table has no place to say so.
+            ServiceUnavailable: If the server does not take them now; they wait in the spool.
+            WriteRejected: If it refuses some; they are in quarantine.
             StackError: As `write_columns`.
         """
         if not bars.equals("adjustment", Adjustment.SPLIT).all():
@@ -82,10 +88,24 @@ class AlgoTraderInfluxDBClient(BaseInfluxDBClient):
             return 0
         names = [column.name for column in CANDLES.columns]
         table = bars.table.select(names).append_column(TIME, bars.table.column("start"))
-        return self.write_columns(CANDLES, table).rows
+        report = self.write_columns(CANDLES, table)
+        if report.refused:
+            raise WriteRejected(
+                f"InfluxDB refused {report.refused:,} candles; {self.quarantine} says why",
+                next_step="Correct what the reasons name, then run `algo-trader update`.",
+            )
+        if report.waiting:
+            failing = self.failing
+            if failing is not None and not isinstance(failing, RetryableError):
+                raise failing
+            raise ServiceUnavailable(
+                "it took too long" if failing is None else failing.message,
+                next_step="They are sent by the next command.",
+            )
+        return report.rows
 
     def write_pipeline_metrics(self, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Write rows of `pipeline_metrics`; return how many the server acknowledged.
+        """Write rows of `pipeline_metrics`; return how many the server has, the rest waits.
 
         Args:
             rows: `time` (int nanoseconds UTC) and columns of the table; missing ones are null.

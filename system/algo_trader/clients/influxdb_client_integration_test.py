@@ -28,8 +28,8 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture
-def client(url: str) -> Iterator[AlgoTraderInfluxDBClient]:
-    with AlgoTraderInfluxDBClient(url, Realm.sim(Path("home"))) as made:
+def client(url: str, tmp_path: Path) -> Iterator[AlgoTraderInfluxDBClient]:
+    with AlgoTraderInfluxDBClient(url, Realm.sim(tmp_path)) as made:
         made.drop_database(made.database)
         made.ensure_tables()
         yield made
@@ -137,18 +137,18 @@ def test_tables_are_made_once_and_stay(client: AlgoTraderInfluxDBClient) -> None
     assert {"candles", "pipeline_metrics"} <= set(client.list_tables())
 
 
-def test_the_realms_do_not_meet(url: str, client: AlgoTraderInfluxDBClient) -> None:
+def test_the_realms_do_not_meet(url: str, client: AlgoTraderInfluxDBClient, tmp_path: Path) -> None:
     client.write_candles(bars(APPLE, [1.0]))
-    with AlgoTraderInfluxDBClient(url, Realm.live(Path("home"))) as live:
+    with AlgoTraderInfluxDBClient(url, Realm.live(tmp_path)) as live:
         live.ensure_tables()
         assert live.candle_count() == 0
 
 
-def test_a_server_that_is_gone_is_unavailable() -> None:
+def test_a_server_that_is_gone_is_unavailable(tmp_path: Path) -> None:
     from infrastructure.clock import VirtualClock
 
     client = AlgoTraderInfluxDBClient(
-        "http://127.0.0.1:9", Realm.sim(Path("home")), clock=VirtualClock(0)
+        "http://127.0.0.1:9", Realm.sim(tmp_path), clock=VirtualClock(0)
     )
     with pytest.raises(ServiceUnavailable):
         client.ensure_tables()

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from infrastructure.clients.redis_client import BaseRedisClient
 from infrastructure.clock import Clock
 from infrastructure.errors import CorruptStore, UsageError
+from infrastructure.influxdb.spool_slots import open_slot
+from infrastructure.redis.frame_bus import FrameBus, row_count
+from infrastructure.redis.frames import FrameReader
+from infrastructure.redis.hot_hashes import HotHashes
 from system.algo_trader.realm import Realm
+from system.algo_trader.storage.hot_keys import (
+    ACCESS_TOKEN,
+    GEX,
+    LAST_RUN,
+    OPTIONS,
+    REFRESH_TOKEN,
+    WATCHLIST,
+    Key,
+)
 
-ACCESS_TOKEN: Final = "schwab_access_token"
-REFRESH_TOKEN: Final = "schwab_refresh_token"
-WATCHLIST: Final = "watchlist"
-LAST_RUN: Final = "last_run"
-GEX: Final = "gex"
-GEX_TTL_S: Final = 30.0
-OPTIONS: Final = "options"
-OPTIONS_TTL_S: Final = 60.0
+FRAME_SPOOL_BYTES: Final = 256 * 1024 * 1024
 DEFAULT_WATCHLIST: Final = ("AAPL", "MSFT", "GOOG")
 
 _SYMBOL = re.compile(r"[A-Z0-9$/][A-Z0-9$/.^_ -]{0,31}")
@@ -84,11 +91,11 @@ class AlgoTraderRedisClient(BaseRedisClient):
         Raises:
             UsageError: If it is no ciphertext or lives no time.
         """
-        self.set(ACCESS_TOKEN, _ciphertext(ciphertext), ttl_s)
+        self.set(ACCESS_TOKEN.of(), _ciphertext(ciphertext), ttl_s)
 
     def load_access_token(self) -> bytes | None:
         """Return the encrypted access token; None when none is stored or it has expired."""
-        return self.get_bytes(ACCESS_TOKEN)
+        return self.get_bytes(ACCESS_TOKEN.of())
 
     def save_refresh_token(self, ciphertext: bytes) -> None:
         """Keep the encrypted refresh token.
@@ -96,15 +103,15 @@ class AlgoTraderRedisClient(BaseRedisClient):
         Raises:
             UsageError: If it is no ciphertext.
         """
-        self.set(REFRESH_TOKEN, _ciphertext(ciphertext))
+        self.set(REFRESH_TOKEN.of(), _ciphertext(ciphertext))
 
     def load_refresh_token(self) -> bytes | None:
         """Return the encrypted refresh token, None when none is stored."""
-        return self.get_bytes(REFRESH_TOKEN)
+        return self.get_bytes(REFRESH_TOKEN.of())
 
     def delete_tokens(self) -> None:
         """Forget both tokens."""
-        self.delete(ACCESS_TOKEN, REFRESH_TOKEN)
+        self.delete(ACCESS_TOKEN.of(), REFRESH_TOKEN.of())
 
     store_access_token = save_access_token
     get_access_token = load_access_token
@@ -113,8 +120,8 @@ class AlgoTraderRedisClient(BaseRedisClient):
 
     def watchlist(self) -> tuple[str, ...]:
         """Return the symbols in the order in which they were added."""
-        with self.asking(f"ZRANGE {WATCHLIST}") as server:
-            members = server.zrange(self.key(WATCHLIST), 0, -1)
+        with self.asking(f"ZRANGE {WATCHLIST.pattern}") as server:
+            members = server.zrange(self.key(WATCHLIST.of()), 0, -1)
         if not members:
             return DEFAULT_WATCHLIST
         return tuple(member.decode() for member in members if member != _EDITED)
@@ -137,7 +144,7 @@ class AlgoTraderRedisClient(BaseRedisClient):
 
     def save_last_run(self, facts: Mapping[str, Any]) -> None:
         """Keep what the last run of the main job did, as JSON."""
-        self.set_json(LAST_RUN, dict(facts))
+        self.set_json(LAST_RUN.of(), dict(facts))
 
     def load_last_run(self) -> dict[str, Any] | None:
         """Return what the last run of the main job did, None when there was none.
@@ -145,11 +152,11 @@ class AlgoTraderRedisClient(BaseRedisClient):
         Raises:
             CorruptStore: If what is stored is no JSON object.
         """
-        return self._object(LAST_RUN)
+        return self._object(LAST_RUN.of())
 
     def save_gex(self, symbol: str, report: Mapping[str, Any]) -> None:
         """Keep a gamma exposure report as JSON for 30 seconds."""
-        self.set_json(f"{GEX}:{_symbol(symbol)}", dict(report), ttl=GEX_TTL_S)
+        self.set_json(GEX.of(symbol=_symbol(symbol)), dict(report), ttl=GEX.ttl_s)
 
     def load_gex(self, symbol: str) -> dict[str, Any] | None:
         """Return the report of a symbol, None when there is no fresh one.
@@ -157,11 +164,12 @@ class AlgoTraderRedisClient(BaseRedisClient):
         Raises:
             CorruptStore: If what is stored is no JSON object.
         """
-        return self._object(f"{GEX}:{_symbol(symbol)}")
+        return self._object(GEX.of(symbol=_symbol(symbol)))
 
     def save_options(self, symbol: str, expiry: str, quotes: Mapping[str, Any]) -> None:
         """Keep the quotes of one expiry, `YYYY-MM-DD`, as JSON for 60 seconds."""
-        self.set_json(f"{OPTIONS}:{_symbol(symbol)}:{expiry}", dict(quotes), ttl=OPTIONS_TTL_S)
+        name = OPTIONS.of(symbol=_symbol(symbol), expiry=expiry)
+        self.set_json(name, dict(quotes), ttl=OPTIONS.ttl_s)
 
     def load_options(self, symbol: str, expiry: str) -> dict[str, Any] | None:
         """Return the quotes of one expiry, None when there are no fresh ones.
@@ -169,7 +177,42 @@ class AlgoTraderRedisClient(BaseRedisClient):
         Raises:
             CorruptStore: If what is stored is no JSON object.
         """
-        return self._object(f"{OPTIONS}:{_symbol(symbol)}:{expiry}")
+        return self._object(OPTIONS.of(symbol=_symbol(symbol), expiry=expiry))
+
+    @contextlib.contextmanager
+    def frame_bus(self, stream: Key, channel: str | None) -> Iterator[FrameBus]:
+        """Open the way of frames into a stream and to viewers for the length of a block.
+
+        Args:
+            stream: `TICKS` or `BOOKS`.
+            channel: Where viewers listen, by default `TICK_CHANNEL` or `LEVEL2_CHANNEL`; None
+                for nowhere.
+
+        Raises:
+            StackError: If the spool of frames cannot be opened.
+        """
+        folder = self.realm.root / "frames" / stream.pattern
+        with (
+            contextlib.closing(open_slot(folder, FRAME_SPOOL_BYTES, count=row_count)) as spool,
+            contextlib.closing(
+                FrameBus(self, stream.of(), stream.max_length or 0, spool, channel=channel)
+            ) as bus,
+        ):
+            yield bus
+
+    def frame_reader(self, stream: Key, group: str, consumer: str) -> FrameReader:
+        """Return a reader of a stream's frames that acknowledges what has been written.
+
+        Args:
+            stream: `TICKS` or `BOOKS`.
+            group: Whose frames: each group gets all of them.
+            consumer: This reader, the same after a restart.
+        """
+        return FrameReader(self, stream.of(), group, consumer)
+
+    def hot_quotes(self) -> HotHashes:
+        """Return the last quotes, which are read and merged here while Redis is away."""
+        return HotHashes(self)
 
     def _object(self, name: str) -> dict[str, Any] | None:
         value = self.get_json(name)
@@ -181,10 +224,10 @@ class AlgoTraderRedisClient(BaseRedisClient):
         wanted = [_symbol(symbol) for symbol in symbols]
         if not wanted:
             return 0
-        with self.asking(f"edit {WATCHLIST}") as server:
+        with self.asking(f"edit {WATCHLIST.pattern}") as server:
             edit = server.register_script(script)
             arguments = [len(DEFAULT_WATCHLIST), *DEFAULT_WATCHLIST, *wanted]
-            return int(edit([self.key(WATCHLIST)], arguments))
+            return int(edit([self.key(WATCHLIST.of())], arguments))
 
 
 def _symbol(text: str) -> str:

@@ -1,23 +1,23 @@
 """Option chains out of Schwab's `GET /marketdata/v1/chains`.
 
-The contract's keys are those that live accounts see (`bid`, not the specification's `bidPrice`).
--999 and NaN mark what Schwab could not compute; they become NaN here, and null in every report.
+A chain above the gateway's 10 MB comes in parts, which the client merges. What Schwab could not
+compute is NaN here, and null in every report.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from infrastructure.clients.schwab_client import SchwabClient
 from infrastructure.errors import NoDataError, ProviderUnavailable, UnknownSymbol
 from infrastructure.exchange.exercise import exercise_of
 from infrastructure.exchange.option_expiry import settlement_ns
 from infrastructure.exchange.symbology import Option, parse_option
+from infrastructure.schwab.chains import OptionChain, OptionContract
+from infrastructure.schwab.symbols import checked_symbol
 from system.algo_trader.options.chain import Chain
 
-PATH: Final = "/marketdata/v1/chains"
-MAPS: Final = ("callExpDateMap", "putExpDateMap")
 STANDARD_SHARES: Final = 100.0
 
 _NS_PER_MS: Final = 1_000_000
@@ -26,8 +26,8 @@ _COLUMNS: Final = {
     "bid": "bid",
     "ask": "ask",
     "last": "last",
-    "volume": "totalVolume",
-    "open_interest": "openInterest",
+    "volume": "total_volume",
+    "open_interest": "open_interest",
     "vendor_volatility": "volatility",
     "vendor_delta": "delta",
     "vendor_gamma": "gamma",
@@ -50,28 +50,40 @@ class SchwabChain(NamedTuple):
     is_truncated: bool | None
 
 
-def chain_query(symbol: str) -> dict[str, str]:
-    """Return the query that asks for every listed contract on a symbol."""
-    return {"symbol": symbol, "contractType": "ALL", "includeUnderlyingQuote": "true"}
+def fetch_schwab_chain(client: SchwabClient, symbol: str) -> SchwabChain:
+    """Return every listed contract on a symbol, in as many requests as its size takes.
+
+    Args:
+        client: Signed in.
+        symbol: The underlying; an index begins with $.
+
+    Raises:
+        NoDataError: If the symbol has no options, or Schwab does not know it: it answers alike.
+        StackError: As the client's requests, and if the symbol cannot be one.
+    """
+    wanted = checked_symbol(symbol)
+    try:
+        answer = client.whole_option_chain(wanted)
+    except (NoDataError, UnknownSymbol) as error:
+        raise no_options(wanted) from error
+    return standard_chain(answer, wanted)
 
 
-def parse_schwab_chain(document: Any, symbol: str) -> SchwabChain:
-    """Return the chain of a decoded answer.
+def standard_chain(answer: OptionChain, symbol: str) -> SchwabChain:
+    """Return the standard contracts of an answer as columns.
 
     The quotes hold for the latest quote time among the contracts, so a replay of the past keeps
     its own date.
 
     Args:
-        document: The decoded JSON of the chains endpoint with strategy SINGLE.
+        answer: The whole chain.
         symbol: What was asked for.
 
     Raises:
         NoDataError: If the symbol has no options.
-        ProviderUnavailable: If the answer has not the shape of a chain; says what is wrong.
+        ProviderUnavailable: If the answer lacks what a chain needs; says what is wrong.
     """
-    if not isinstance(document, Mapping):
-        raise _unreadable(symbol, "it is no object")
-    contracts = [each for name in MAPS for each in _contracts(document.get(name), name, symbol)]
+    contracts = (*answer.calls, *answer.puts)
     if not contracts:
         raise no_options(symbol)
     standard = [each for each in contracts if _is_standard(each)]
@@ -79,7 +91,8 @@ def parse_schwab_chain(document: Any, symbol: str) -> SchwabChain:
         raise NoDataError(f"{symbol} has no option that delivers {STANDARD_SHARES:g} shares")
     options = [_option(each, symbol) for each in standard]
     columns: dict[str, Any] = {
-        ours: [_number(each.get(theirs)) for each in standard] for ours, theirs in _COLUMNS.items()
+        ours: [_number(getattr(each, theirs)) for each in standard]
+        for ours, theirs in _COLUMNS.items()
     }
     columns["vendor_volatility"] = [
         value / 100 if value > 0 else math.nan for value in columns["vendor_volatility"]
@@ -88,17 +101,16 @@ def parse_schwab_chain(document: Any, symbol: str) -> SchwabChain:
     for option in options:
         if (option.root, option.expiry) not in moments:
             moments[option.root, option.expiry] = settlement_ns(option)
-    quoted = [_number(each.get("quoteTimeInLong")) for each in standard]
-    latest_ms = max((value for value in quoted if value > 0), default=None)
-    if latest_ms is None:
+    latest_ms = max((each.quote_time_in_long or 0 for each in standard), default=0)
+    if latest_ms <= 0:
         raise _unreadable(symbol, "no contract says when it was quoted")
-    spot = _number(document.get("underlyingPrice"))
-    if not (math.isfinite(spot) and spot > 0):
+    spot = _number(answer.underlying_price)
+    if not spot > 0:
         raise _unreadable(symbol, "it does not say the underlying's price")
     chain = Chain.of(
         symbol,
         spot,
-        int(latest_ms) * _NS_PER_MS,
+        latest_ms * _NS_PER_MS,
         [moments[option.root, option.expiry] for option in options],
         [float(option.strike) for option in options],
         [option.right == "C" for option in options],
@@ -107,10 +119,7 @@ def parse_schwab_chain(document: Any, symbol: str) -> SchwabChain:
         **columns,
     )
     return SchwabChain(
-        chain,
-        len(contracts) - len(standard),
-        _said(document.get("isDelayed")),
-        _said(document.get("isChainTruncated")),
+        chain, len(contracts) - len(standard), answer.is_delayed, answer.is_chain_truncated
     )
 
 
@@ -122,49 +131,24 @@ def no_options(symbol: str) -> NoDataError:
     )
 
 
-def _contracts(expiries: Any, name: str, symbol: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the contracts of `{"YYYY-MM-DD:DTE": {"strike": [contract, ...]}}`."""
-    if expiries is None:
-        return
-    if not isinstance(expiries, Mapping):
-        raise _unreadable(symbol, f"{name} is no object")
-    for expiry, strikes in expiries.items():
-        if not isinstance(strikes, Mapping):
-            raise _unreadable(symbol, f"{name} {expiry} is no object")
-        for strike, listed in strikes.items():
-            if not isinstance(listed, list) or not all(isinstance(c, Mapping) for c in listed):
-                raise _unreadable(symbol, f"{name} {expiry} {strike} is no list of contracts")
-            yield from listed
-
-
-def _is_standard(contract: Mapping[str, Any]) -> bool:
+def _is_standard(contract: OptionContract) -> bool:
     return (
-        contract.get("nonStandard") is not True
-        and contract.get("mini") is not True
-        and _number(contract.get("multiplier", STANDARD_SHARES)) == STANDARD_SHARES
+        contract.non_standard is not True
+        and contract.mini is not True
+        and contract.multiplier in (None, STANDARD_SHARES)
     )
 
 
-def _option(contract: Mapping[str, Any], symbol: str) -> Option:
-    text = contract.get("symbol")
-    if not isinstance(text, str):
-        raise _unreadable(symbol, "a contract has no symbol")
+def _option(contract: OptionContract, symbol: str) -> Option:
     try:
-        return parse_option(text)
+        return parse_option(contract.symbol)
     except UnknownSymbol as error:
         raise _unreadable(symbol, error.message) from error
 
 
-def _number(value: Any) -> float:
+def _number(value: float | None) -> float:
     """Return a finite number, else NaN; `Chain.of` clears the sentinels -900 and below."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    number = float(value)
-    return number if math.isfinite(number) else math.nan
-
-
-def _said(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
+    return float(value) if value is not None and math.isfinite(value) else math.nan
 
 
 def _unreadable(symbol: str, why: str) -> ProviderUnavailable:

@@ -34,7 +34,7 @@ for database in algo_trader algo_trader_sim; do
         option_metrics
     influxdb3 create table --database "$database" \
         --tags symbol,timeframe,source \
-        --fields buy_volume:int64,sell_volume:int64,unknown_volume:int64,delta:int64,cumulative_delta:int64,vwap:float64,trades:int64,large_trades:int64,is_synthetic:bool \
+        --fields buy_volume:int64,sell_volume:int64,unknown_volume:int64,delta:int64,cumulative_delta:int64,vwap:float64,trades:int64,large_trades:int64,sweeps:int64,at_bid:float64,at_mid:float64,at_ask:float64,basis:utf8,sampled:bool,is_synthetic:bool \
         tape_metrics
     influxdb3 create table --database "$database" \
         --tags job,symbol,timeframe \

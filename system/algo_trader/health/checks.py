@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from infrastructure.errors import StackError
 
 if TYPE_CHECKING:
+    from system.algo_trader.realm import Realm
     from system.algo_trader.runtime import Runtime
 
 State = Literal["ok", "degraded", "down"]
@@ -44,6 +45,7 @@ def check_health(runtime: Runtime) -> list[Check]:
     parts: tuple[tuple[str, Callable[[Runtime], Check]], ...] = (
         ("sign-in", _sign_in),
         ("archive", _archive),
+        ("spool", lambda runtime: spool_check(runtime.realm)),
     )
     checks = [_guarded(name, check, runtime) for name, check in parts]
     checks.extend(
@@ -74,6 +76,15 @@ def _sign_in(runtime: Runtime) -> Check:
     if status.state == "due" or runtime.realm.is_simulated:
         return Check("sign-in", "degraded", f"{realm}: {status.state}")
     return Check("sign-in", "down", f"{realm}: {status.state}. {status.next_step or ''}".strip())
+
+
+def spool_check(realm: Realm) -> Check:
+    """Return how the spool of a realm is: what waits there for InfluxDB, and what was refused."""
+    from system.algo_trader.jobs.spool_delivery import spool_state
+
+    state = spool_state(realm)
+    quiet = not state.waiting and not state.refused
+    return Check("spool", "ok" if quiet else "degraded", state.sentence)
 
 
 def _archive(runtime: Runtime) -> Check:

@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from system.algo_trader.health.checks import Check
+from infrastructure.errors import StackError
+from system.algo_trader.health.checks import Check, spool_check
+from system.algo_trader.realm import Realm
 from system.algo_trader.settings import AppSettings
 
 OLDEST_PYTHON: Final = (3, 11)
@@ -28,7 +30,16 @@ def check_machine(settings: AppSettings) -> list[Check]:
         _key(settings.home / "keys" / "token.key"),
         _credentials(settings),
         _docker(),
+        *(_spool(realm) for realm in (Realm.live(settings.home), Realm.sim(settings.home))),
     ]
+
+
+def _spool(realm: Realm) -> Check:
+    try:
+        check = spool_check(realm)
+    except StackError as error:
+        return Check(f"spool {realm.name}", "down", str(error))
+    return Check(f"spool {realm.name}", check.state, check.detail)
 
 
 def _python(version: tuple[int, ...]) -> Check:

@@ -17,6 +17,7 @@ from infrastructure.errors import (
     UnknownSymbol,
     UsageError,
 )
+from infrastructure.influxdb.spool import Waiting
 from infrastructure.logging import get_logger
 from system.algo_trader.feeds.feed import History, HistoryFeed
 from system.algo_trader.jobs.metrics import metric_rows
@@ -42,6 +43,9 @@ class MetricsStore(CandleStore, Protocol):
 
     def write_pipeline_metrics(self, rows: Sequence[Mapping[str, Any]]) -> int:
         """Write rows of `pipeline_metrics`; return how many were written."""
+
+    def waiting(self) -> Waiting:
+        """Return what waits in the spool for InfluxDB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,12 +261,17 @@ def _projected(
 ) -> RunReport:
     try:
         report = _with_projection(report, project(archive, influx))
-        report = replace(report, ended_ns=clock.now_ns())
+    except StackError as error:
+        _log.info("%s", error)
+        report = replace(report, stopped_by=report.stopped_by or error)
+    report = replace(report, ended_ns=clock.now_ns())
+    try:
         influx.write_pipeline_metrics(metric_rows(report, token_age_s=token_age_s))
+        waiting = influx.waiting().points
     except StackError as error:
         _log.info("%s", error)
         return replace(report, ended_ns=clock.now_ns(), stopped_by=report.stopped_by or error)
-    return report
+    return replace(report, ended_ns=clock.now_ns(), waiting=waiting)
 
 
 def _with_projection(report: RunReport, projection: Projection) -> RunReport:

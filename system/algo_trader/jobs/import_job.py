@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from system.algo_trader.storage.import_file import (
     instants,
     read_file,
     received,
+    said,
     starts,
 )
 from system.algo_trader.storage.records import EVENT_TIME, REJECT_SCHEMA, schema_of
@@ -49,7 +50,8 @@ class ImportRequest:
         timeframe: The span of a bar; needed for bars.
         session: The hours that bars count.
         adjustment: What the prices are adjusted for.
-        is_synthetic: Whether the rows were made up.
+        is_synthetic: Whether the rows were made up; a file that says so itself is believed.
+        into_simulation: Whether the archive is a simulator's.
     """
 
     path: Path
@@ -60,6 +62,7 @@ class ImportRequest:
     session: Session = Session.RTH
     adjustment: Adjustment = Adjustment.RAW
     is_synthetic: bool = False
+    into_simulation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +137,38 @@ def import_file(
         StackError: As `Archive.transaction`.
     """
     read = read_file(request.path)
+    _refuse_contradictions(read, request)
+    if not request.is_synthetic and said(read, "is_synthetic") - {"False", "false", "0"}:
+        request = replace(request, is_synthetic=True)
     request_id = f"file/{request.path.name}/{_digest(request.path)}"
     if read.kind == "bars":
         return _import_bars(archive, request, read, request_id, calendar, clock)
     return _import_tape(archive, request, read, request_id, clock)
+
+
+def _refuse_contradictions(read: ReadFile, request: ImportRequest) -> None:
+    """Refuse a file whose own columns say something else than the request.
+
+    Raises:
+        UsageError: If they do.
+        InputError: If the rows are a simulator's, and the archive is not.
+    """
+    if str(Source.SCHWAB_SIM) in said(read, "source") and not request.into_simulation:
+        raise InputError(
+            f"{request.path.name} says that its rows come from the simulator",
+            next_step="Import it with --sim: simulated data is never stored as real.",
+        )
+    if read.kind != "bars":
+        return
+    for name in ("timeframe", "session", "adjustment"):
+        given = getattr(request, name)
+        others = said(read, name) - {str(given)}
+        if given is not None and others:
+            raise UsageError(
+                f"{request.path.name} says {name} {', '.join(sorted(others))}, "
+                f"and the command {given}",
+                next_step=f"Give --{name} as the file has it, one at a time.",
+            )
 
 
 def _import_bars(

@@ -19,6 +19,7 @@ class StoredReport:
 
     Attributes:
         written: Rows that the server acknowledged, by table.
+        waiting: Rows that wait in the spool: this process or the next command sends them.
         volatility: At the money over 30 days, or why there is none.
         standing: Of the volatility among the sessions before its own.
     """
@@ -26,11 +27,13 @@ class StoredReport:
     written: dict[str, int]
     volatility: Volatility
     standing: IvStanding
+    waiting: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; null has a reason beside it."""
         return {
             "written": self.written,
+            "waiting": self.waiting,
             "iv30": self.volatility.value,
             "iv_rank": self.standing.rank,
             "iv_percentile": self.standing.percentile,
@@ -43,6 +46,8 @@ def store_report(
     client: AlgoTraderInfluxDBClient, report: GexReport, *, source: str
 ) -> StoredReport:
     """Write a report's rows; the history is written first and needs no server.
+
+    Rows that the server does not take now are acknowledged all the same: they wait in the spool.
 
     Args:
         client: Of the realm whose tables and history are written; they say that they are made up
@@ -65,8 +70,13 @@ def store_report(
         OPTION_EXPOSURE: exposure_rows(report, source=source, is_synthetic=made_up),
         OPTION_METRICS: metric_rows(report, source=source, is_synthetic=made_up, standing=standing),
     }
-    written = {
-        schema.name: client.write_columns(schema, table).rows if table.num_rows else 0
+    sent = {
+        schema.name: client.write_columns(schema, table)
         for schema, table in tables.items()
+        if table.num_rows
     }
-    return StoredReport(written, volatility, standing)
+    written = {
+        schema.name: sent[schema.name].rows if schema.name in sent else 0 for schema in tables
+    }
+    waiting = sum(each.waiting for each in sent.values())
+    return StoredReport(written, volatility, standing, waiting)

@@ -89,6 +89,7 @@ class RunReport:
         series: One report a symbol and timeframe, in the order of the requests.
         rewritten: Whether InfluxDB's candles were written anew, because stored ones changed.
         stopped_by: What ended the run early, None when nothing did.
+        waiting: Points that wait in the spool for InfluxDB; the next command sends them.
     """
 
     run_id: str
@@ -98,6 +99,7 @@ class RunReport:
     series: tuple[SeriesReport, ...]
     rewritten: bool = False
     stopped_by: StackError | None = None
+    waiting: int = 0
 
     @property
     def is_projected(self) -> bool:
@@ -140,6 +142,7 @@ class RunReport:
             "ended_ns": self.ended_ns,
             "rewritten": self.rewritten,
             "exit_code": self.exit_code,
+            "waiting": self.waiting,
             "error": None if self.error is None else self.error.as_dict(),
             "series": [each.as_dict() for each in self.series],
         }

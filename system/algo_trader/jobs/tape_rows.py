@@ -61,6 +61,12 @@ def tape_rows(
         "vwap": [None if np.isnan(value) else value for value in average[last].tolist()],
         "trades": [each.trades for each in found],
         "large_trades": [each.blocks for each in found],
+        "sweeps": [each.sweeps for each in found],
+        "at_bid": [each.at_quote.at_bid for each in found],
+        "at_mid": [each.at_quote.at_mid for each in found],
+        "at_ask": [each.at_quote.at_ask for each in found],
+        "basis": [str(each.basis) for each in found],
+        "sampled": [each.sampled for each in found],
         "is_synthetic": [is_synthetic] * len(found),
     }
     arrays = {

@@ -41,6 +41,13 @@ def test_running_sums_begin_anew_each_day_and_not_each_minute() -> None:
     assert [row["vwap"] for row in rows] == pytest.approx([first, second, 99.0])
     assert [row["trades"] for row in rows] == [2, 1, 1]
     assert [row["large_trades"] for row in rows] == [0, 1, 0]
+    assert [row["sweeps"] for row in rows] == [0, 0, 0]
+    assert [(row["at_bid"], row["at_mid"], row["at_ask"]) for row in rows] == [
+        (0.25, 0.0, 0.75),
+        (0.0, 0.0, 1.0),
+        (1.0, 0.0, 0.0),
+    ]
+    assert [(row["basis"], row["sampled"]) for row in rows] == [("nbbo", False)] * 3
     assert all(row["is_synthetic"] and row["source"] == "test" for row in rows)
 
 
@@ -51,6 +58,16 @@ def test_a_caller_may_say_where_sessions_begin() -> None:
         sessions=np.array([1, 2]),
     )  # fmt: skip
     assert found.column("cumulative_delta").to_pylist() == [5, 7]
+
+
+def test_rows_of_a_sampled_feed_say_so_and_have_no_shares_without_quotes() -> None:
+    trades = Trades.of([OPEN, OPEN + 1], [1.0, 2.0], [5, 7], tick_size=0.01, sampled=True)
+    [row] = tape_rows(
+        classify(trades), MINUTE, symbol="AAPL", timeframe="1m", source="schwab",
+        is_synthetic=False,
+    ).to_pylist()  # fmt: skip
+    assert (row["sampled"], row["basis"]) == (True, "tick")
+    assert (row["at_bid"], row["at_mid"], row["at_ask"]) == (None, None, None)
 
 
 def test_without_trades_there_are_no_rows() -> None:

@@ -52,6 +52,7 @@ def build_levels(
     intraday: Bars,
     *,
     now_ns: int,
+    request_id: str | None = None,
 ) -> LevelsDocument:
     """Return the levels of one trading date.
 
@@ -62,6 +63,7 @@ def build_levels(
         prior: Bars that make up the session before: its daily bar, or its intraday bars.
         intraday: Bars of the request's interval; those outside of the VWAP's time count nothing.
         now_ns: The time of day of the data, nanoseconds UTC.
+        request_id: The request that the bars came from; None when nobody kept it.
 
     Raises:
         NoDataError: If nothing describes the session before, or only a part of it.
@@ -102,7 +104,7 @@ def build_levels(
         ),
         provenance=Provenance(
             provider="+".join(sorted(both.words("source")[0])),
-            provider_request_id=None,
+            provider_request_id=request_id,
             is_synthetic=any(both.table.column("is_synthetic").to_pylist()),
             session_window=_window(request, calendar),
             roll_mode="none",

@@ -80,7 +80,8 @@ class Provenance:
 
     Attributes:
         provider: Source of the bars, such as `schwab`.
-        provider_request_id: The provider's id of the request; None when it is not kept.
+        provider_request_id: The request that the bars came from, several with plus signs between;
+            None when it is not kept.
         is_synthetic: Whether any bar was made up.
         session_window: Begin and end of the day's session, RFC 3339, with a slash between.
         roll_mode: How contracts were chained.

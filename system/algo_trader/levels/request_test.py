@@ -33,6 +33,21 @@ def test_a_holiday_and_a_half_day_are_the_calendars_business() -> None:
     assert times.vwap_end_ns == parse_rfc3339("2012-11-23T18:00:00Z")
 
 
+def test_the_session_before_may_be_a_half_day_or_lie_behind_a_holiday() -> None:
+    # The Monday after Thanksgiving stands on Friday's half day, with its early end.
+    times = windows(request(date(2012, 11, 26)), NYSE)
+    assert times.prior_date == date(2012, 11, 23)
+    assert times.prior_end_ns == parse_rfc3339("2012-11-23T18:00:00Z")
+    # The Tuesday after Presidents' Day stands on the Friday before it.
+    assert windows(request(date(2013, 2, 19)), NYSE).prior_date == date(2013, 2, 15)
+    # Good Friday of 2021: Globex closed at 09:15 New York, before any regular hours.
+    monday = date(2021, 4, 5)
+    assert windows(request(monday), GLOBEX).prior_date == date(2021, 4, 1)
+    all_hours = windows(request(monday, LevelSession.ETH), GLOBEX)
+    assert all_hours.prior_date == date(2021, 4, 2)
+    assert all_hours.prior_end_ns == parse_rfc3339("2021-04-02T13:15:00Z")
+
+
 def test_all_hours_begin_before_and_end_after_the_regular_ones() -> None:
     times = windows(request(date(2013, 3, 1), LevelSession.ETH), NYSE)
     assert times.prior_start_ns == parse_rfc3339("2013-02-28T12:00:00Z")

@@ -19,7 +19,7 @@ Haug, The Complete Guide to Option Pricing Formulas, chapter 2.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -164,7 +164,15 @@ def flat_options(
     s, k, t, v, call, r, q = _aligned(
         spot, strike, years, volatility, is_call, rate, dividend_yield
     )
-    return s.ravel(), k.ravel(), t.ravel(), v.ravel(), call.ravel(), r.ravel(), q.ravel(), s.shape
+    return flat(s), flat(k), flat(t), flat(v), flat(call), flat(r), flat(q), s.shape
+
+
+def flat(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a column in one dimension, fit for a kernel.
+
+    A broadcast array of one element or none stays a view, at which NumPy warns: it is copied.
+    """
+    return column.ravel() if column.size > 1 else column.flatten()
 
 
 def _aligned(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from system.algo_trader.options.black import Greeks, fast_greeks, greeks, greeks_on_forward
+from system.algo_trader.options.black import Greeks, fast_greeks, flat, greeks, greeks_on_forward
 
 RATE, YIELD, SIGMA, YEARS = 0.043, 0.013, 0.15, 30 / 365
 
@@ -176,3 +176,12 @@ def test_what_cannot_be_priced_is_nan_and_leaves_its_neighbours_alone(price: obj
     )
     for column in found:
         assert np.isnan(column).tolist() == [False, True, True, True, True, False]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_kernels_columns_bear_no_mark_of_broadcasting(count: int) -> None:
+    column = flat(np.broadcast_arrays(2.0, np.zeros(count))[0])
+    # NumPy warns here of an array that is a broadcast view.
+    assert column.flags.writeable
+    assert column.tolist() == [2.0] * count

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from infrastructure.clock import rfc3339
+from infrastructure.clock import parse_rfc3339, rfc3339
 from system.algo_trader.options.chain import Chain, new_york_dates
 
 _COLUMNS: Final = (
@@ -26,23 +27,68 @@ def expiry_documents(chain: Chain) -> dict[str, dict[str, Any]]:
     """Return one document of columns for each New York expiry date, `YYYY-MM-DD`.
 
     What is missing is None. Contracts of one date that settle at different moments share its
-    document; `settles` tells them apart.
+    document; `settles` tells them apart, and `listed` names all dates of the snapshot.
 
     Args:
         chain: Quotes of one underlying.
     """
     moments = chain.expiries_ns
     dates = np.array([str(day) for day in new_york_dates(moments)])[chain.expiry_index]
-    return {str(day): _document(chain.where(dates == day), str(day)) for day in sorted(set(dates))}
+    listed = [str(day) for day in sorted(set(dates))]
+    return {day: _document(chain.where(dates == day), day, listed) for day in listed}
 
 
-def _document(chain: Chain, day: str) -> dict[str, Any]:
+def chain_of_documents(documents: Sequence[Mapping[str, Any]]) -> Chain:
+    """Return the chain of the documents of its expiries, in any order.
+
+    Args:
+        documents: One or more of one snapshot.
+
+    Raises:
+        KeyError: If a document lacks a column.
+        TypeError: If a value is none of its kind.
+        ValueError: If columns differ in length, or there is no document.
+    """
+    if not documents:
+        raise ValueError("there is no document")
+    first = documents[0]
+
+    def column(name: str) -> list[Any]:
+        return [value for each in documents for value in each[name]]
+
+    columns: dict[str, Any] = {
+        name: [np.nan if value is None else value for value in column(name)]
+        for name in _COLUMNS
+        if name != "strike"
+    }
+    return Chain.of(
+        first["symbol"],
+        first["spot"],
+        parse_rfc3339(first["as_of"]),
+        [parse_rfc3339(moment) for moment in column("settles")],
+        column("strike"),
+        [{"C": True, "P": False}[right] for right in column("right")],
+        multiplier=first["multiplier"],
+        is_american=column("american"),
+        source=first["source"],
+        fetched_at_ns=None if first["fetched_at"] is None else parse_rfc3339(first["fetched_at"]),
+        is_synthetic=first["is_synthetic"],
+        **columns,
+    )
+
+
+def _document(chain: Chain, day: str, listed: Sequence[str]) -> dict[str, Any]:
     return {
         "symbol": chain.underlying,
         "expiry": day,
+        "listed": listed,
         "spot": chain.spot,
         "as_of": rfc3339(chain.as_of_ns),
         "multiplier": chain.multiplier,
+        "source": chain.source,
+        "fetched_at": None if chain.fetched_at_ns is None else rfc3339(chain.fetched_at_ns),
+        "is_synthetic": chain.is_synthetic,
+        "american": chain.is_american.tolist(),
         "settles": [rfc3339(int(moment)) for moment in chain.settles_ns],
         "right": ["C" if call else "P" for call in chain.is_call],
         **{

@@ -125,3 +125,13 @@ def test_nan_everywhere_spoils_no_total() -> None:
     document = gex_report(holes, now_ns=NOW_NS, curve=CURVE).as_dict()
     assert math.isfinite(document["total"]["gex"]["net"])
     json.dumps(document, allow_nan=False)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("contracts", [0, 1])
+def test_a_chain_of_one_contract_or_none_is_no_matter_of_warnings(contracts: int) -> None:
+    whole = synthetic_chain(expiries=1, strikes=3)
+    chain = whole.where(np.arange(len(whole)) < contracts)
+    report = gex_report(chain, now_ns=chain.as_of_ns, curve=RateCurve.flat(0.0))
+    assert report.as_dict()["contracts"] == contracts
+    assert report.confidence == "low"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from system.algo_trader.options.black import Floats, greeks_on_forward
+from system.algo_trader.options.black import Floats, flat, greeks_on_forward
 
 Reasons = npt.NDArray[np.uint8]
 
@@ -98,9 +98,7 @@ def implied_volatility(
     )
     volatility = np.empty(p.size)
     reason = np.empty(p.size, dtype=np.uint8)
-    fill_implied(
-        p.ravel(), f.ravel(), k.ravel(), t.ravel(), call.ravel(), df.ravel(), volatility, reason
-    )
+    fill_implied(flat(p), flat(f), flat(k), flat(t), flat(call), flat(df), volatility, reason)
     return Implied(volatility.reshape(p.shape), reason.reshape(p.shape))
 
 

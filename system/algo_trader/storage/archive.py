@@ -17,7 +17,8 @@ from infrastructure.supervision.files import make_private_folder
 from infrastructure.supervision.locks import FileLock
 from system.algo_trader.market.bars import Bars, Series
 from system.algo_trader.market.timeframe import Adjustment, Session, Timeframe
-from system.algo_trader.storage import parts
+from system.algo_trader.storage import parts, sweep
+from system.algo_trader.storage.durable_file import make_durable_folder
 from system.algo_trader.storage.manifest import Commit, Manifest, Part
 from system.algo_trader.storage.quota import check_quota
 from system.algo_trader.storage.records import (
@@ -30,6 +31,7 @@ from system.algo_trader.storage.records import (
     time_column,
     timeframe_of,
 )
+from system.algo_trader.storage.steps import Faults, no_faults
 from system.algo_trader.storage.transaction import Appended, Transaction
 from system.algo_trader.storage.version import check_version, write_version
 from system.algo_trader.storage.winners import latest_revisions, pick_winners
@@ -39,12 +41,7 @@ LOCK_FILE: Final = "lock"
 PROJECTION_LOCK_FILE: Final = "projection.lock"
 LOCK_TIMEOUT_S: Final = 30.0
 
-Faults = Callable[[str], None]
 _T = TypeVar("_T")
-
-
-def no_faults(step: str) -> None:
-    """Do nothing at a named step; tests pass a function that fails there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +75,7 @@ class Archive:
         root: The archive's folder; made by the first transaction.
         clock: Stamps commits and waits for the lock.
         lock_timeout_s: How long a writer waits for another, seconds.
-        faults: Called with the name of each step of a commit: `part`, `manifest`, `committed`,
-            and `removed` for each file that went.
+        faults: Called with the name of each step; `steps` lists them.
 
     Raises:
         StoreNewer: If a newer version wrote the archive.
@@ -98,7 +94,7 @@ class Archive:
         self._clock = clock if clock is not None else SystemClock()
         self._lock_timeout_s = lock_timeout_s
         self._faults = faults
-        self._manifest = Manifest(root / MANIFEST_FILE)
+        self._manifest = Manifest(root / MANIFEST_FILE, faults)
         check_version(root)
 
     @contextmanager
@@ -116,7 +112,10 @@ class Archive:
         with self.still():
             check_version(self.root)
             write_version(self.root)
-            check_quota(self.root, self._manifest.parts())
+            counting = self._manifest.parts()
+            if sweep.is_marked(self.root):
+                sweep.sweep(self.root, (part.path for part in counting), self._faults)
+            check_quota(self.root, counting)
             transaction = Transaction(
                 self.root, request_id, self._manifest, self._clock, self._faults
             )
@@ -127,6 +126,17 @@ class Archive:
                 transaction.abandon()
                 raise
 
+    def tidy(self) -> int:
+        """Remove parts that no commit counts, whoever left them; return how many files went.
+
+        Raises:
+            StoreLocked: If another process has been writing for too long.
+            CorruptStore: If the log is damaged; nothing is removed then.
+        """
+        with self.still():
+            counting = [part.path for part in self._manifest.parts()]
+            return sweep.sweep(self.root, counting, self._faults)
+
     @contextmanager
     def still(self) -> Iterator[None]:
         """Keep writers away for the length of a block.
@@ -134,7 +144,7 @@ class Archive:
         Raises:
             StoreLocked: If another process has been writing for too long.
         """
-        make_private_folder(self.root)
+        make_durable_folder(self.root)
         lock = FileLock(self.root / LOCK_FILE)
         with lock.holding(timeout_s=self._lock_timeout_s, clock=self._clock):
             yield
@@ -270,7 +280,7 @@ class Archive:
         """Return trades or quotes of a symbol by rising time, equal times in their order.
 
         Args:
-            dataset: One of `records.TAPE`.
+            dataset: One whose time is `ts_event`: trades, quotes, option_quotes.
             symbol: The instrument.
             start_ns: The first instant, nanoseconds UTC; None for the beginning.
             end_ns: The instant before which they happened; None for the end.

@@ -176,6 +176,24 @@ class ArchiveFiles:
                 found.append(f"{part.path} does not match its checksum")
         return found
 
+    def strays(self) -> list[str]:
+        """Return the paths of parts that no commit counts: a dead writer's, or of a cut-off copy.
+
+        Raises:
+            NetworkError: If the storage does not answer.
+        """
+        known = {part.path for part in self.parts}
+        try:
+            found = self.filesystem.get_file_info(pafs.FileSelector(self.base, recursive=True))
+        except (OSError, pa.ArrowException) as error:
+            raise NetworkError(f"{self.place} cannot be listed: {redact(str(error))}") from error
+        paths = (
+            each.path.removeprefix(f"{self.base}/")
+            for each in found
+            if each.type == pafs.FileType.File and each.base_name.endswith(".parquet")
+        )
+        return sorted(path for path in paths if path not in known)
+
     def _dataset(self, dataset: str, parts: Sequence[Part]) -> Any:
         return ds.dataset(
             [self._path(part) for part in parts],

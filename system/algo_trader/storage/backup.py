@@ -13,7 +13,7 @@ import pyarrow.fs as pafs
 
 from infrastructure.errors import CorruptStore, DiskFull, InputError, NetworkError
 from infrastructure.logging import redact
-from infrastructure.supervision.files import make_private_folder
+from system.algo_trader.storage import sweep
 from system.algo_trader.storage.archive import MANIFEST_FILE, Archive
 from system.algo_trader.storage.archive_files import (
     ArchiveFiles,
@@ -21,8 +21,14 @@ from system.algo_trader.storage.archive_files import (
     read_bytes,
     shown,
 )
-from system.algo_trader.storage.durable_file import ignore_step, replace_durably
+from system.algo_trader.storage.durable_file import (
+    ignore_step,
+    make_durable_folder,
+    replace_durably,
+)
 from system.algo_trader.storage.manifest import Manifest, Part, counting_parts
+from system.algo_trader.storage.parts import damage_of
+from system.algo_trader.storage.steps import Faults, no_faults
 from system.algo_trader.storage.version import VERSION_FILE, check_version
 
 
@@ -90,37 +96,55 @@ def backup(archive: Archive, target: str | Path) -> Copied:
     return Copied(shown(target), len(wanted), len(fresh), size, len(commits))
 
 
-def restore(source: str | Path, root: Path) -> Copied:
+def restore(source: str | Path, root: Path, *, faults: Faults = no_faults) -> Copied:
     """Bring a copied archive back into an empty place, every part checked; the log comes last.
+
+    One that was cut off is completed by the next, which copies only what is not there yet.
 
     Args:
         source: A folder or a URL that `backup` wrote to.
         root: The archive's folder, with nothing in it but what an earlier restore left.
+        faults: Called with the name of each step; `steps` lists them.
 
     Raises:
         InputError: If an archive is there already.
+        StoreLocked: If another process writes there.
         NoDataError: If there is no copy at the source.
         CorruptStore: If a part of it is damaged; no archive appears then.
         StoreNewer: If a newer version wrote it.
         NetworkError: If the storage does not answer.
     """
+    _refuse_to_overwrite(root)
+    copy = ArchiveFiles.open(source)
+    with Archive(root).still():
+        _refuse_to_overwrite(root)
+        sweep.mark(root)
+        faults("restore marked")
+        version = read_bytes(copy.filesystem, f"{copy.base}/{VERSION_FILE}") or b"{}"
+        replace_durably(root / VERSION_FILE, version, on_step=faults)
+        check_version(root)
+        fresh = [part for part in copy.parts if damage_of(root, part) is not None]
+        for part in fresh:
+            content = read_bytes(copy.filesystem, f"{copy.base}/{part.path}")
+            make_durable_folder((root / part.path).parent)
+            replace_durably(root / part.path, _checked(content, part), on_step=faults)
+        log = read_bytes(copy.filesystem, f"{copy.base}/{MANIFEST_FILE}") or b""
+        # A backup may have gone on meanwhile: what it added has not been copied.
+        lines = log.splitlines(keepends=True)[: len(copy.commits)]
+        replace_durably(root / MANIFEST_FILE, b"".join(lines), on_step=faults)
+        faults("restored")
+        sweep.sweep(root, (part.path for part in copy.parts), faults)
+        faults("restore finished")
+    size = sum(part.bytes for part in fresh)
+    return Copied(copy.place, len(copy.parts), len(fresh), size, len(copy.commits))
+
+
+def _refuse_to_overwrite(root: Path) -> None:
     if (root / MANIFEST_FILE).exists():
         raise InputError(
             f"there is an archive in {root} already",
             next_step="Move it away first, or name another folder by --home.",
         )
-    copy = ArchiveFiles.open(source)
-    make_private_folder(root)
-    version = read_bytes(copy.filesystem, f"{copy.base}/{VERSION_FILE}") or b"{}"
-    replace_durably(root / VERSION_FILE, version, on_step=ignore_step)
-    check_version(root)
-    for part in copy.parts:
-        content = read_bytes(copy.filesystem, f"{copy.base}/{part.path}")
-        replace_durably(root / part.path, _checked(content, part), on_step=ignore_step)
-    log = read_bytes(copy.filesystem, f"{copy.base}/{MANIFEST_FILE}") or b""
-    replace_durably(root / MANIFEST_FILE, log, on_step=ignore_step)
-    size = sum(part.bytes for part in copy.parts)
-    return Copied(copy.place, len(copy.parts), len(copy.parts), size, len(copy.commits))
 
 
 def _checked(content: bytes | None, part: Part) -> bytes:

@@ -58,6 +58,21 @@ def replace_durably(path: Path, content: bytes, *, on_step: Callable[[str], None
         on_step("folder synced")
 
 
+def make_durable_folder(path: Path) -> Path:
+    """Make a folder of mode 0700 with those above it, each new entry on disk, and return it.
+
+    Raises:
+        DiskFull: If there is no space left.
+        OperatorError: If the file system refuses.
+    """
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    make_private_folder(path)
+    with told_in_a_sentence(path, "make the folder"):
+        for folder in new:
+            sync_folder(folder.parent)
+    return path
+
+
 def write_all(descriptor: int, content: bytes) -> None:
     """Write every byte, however many calls it takes."""
     view = memoryview(content)

@@ -52,11 +52,14 @@ QUOTE: Final = Key("quote:{symbol}", "hash", None, "The last quote of a symbol."
 TICKS: Final = Key("ticks", "stream", None, "Frames of ticks, one entry a frame.", 10_000)
 BOOKS: Final = Key("books", "stream", None, "Frames of order books.", 10_000)
 GEX: Final = Key("gex:{symbol}", "string", 30.0, "Exposure of a chain, as JSON.")
-OPTIONS: Final = Key("options:{symbol}:{expiry}", "string", 60.0, "A chain, as Arrow.")
+OPTIONS: Final = Key("options:{symbol}:{expiry}", "string", 60.0, "An expiry's quotes, as JSON.")
+OPTIONS_REFRESH: Final = Key(
+    "options_refresh", "string", None, "How `options refresh` does, as JSON; lives for some turns."
+)
 
 KEYS: Final = (
     *(ACCESS_TOKEN, REFRESH_TOKEN, WATCHLIST, LAST_RUN),
-    *(QUOTE, TICKS, BOOKS, GEX, OPTIONS),
+    *(QUOTE, TICKS, BOOKS, GEX, OPTIONS, OPTIONS_REFRESH),
 )
 
 TICK_CHANNEL: Final = "market_data:ticks"

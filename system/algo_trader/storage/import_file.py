@@ -26,6 +26,7 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
 }
 _TEXT_TIMES: Final = ("datetime", "timestamp", "time", "date", "start", "ts_event")
 _NS_TIMES: Final = ("ts_event_ns", "start_ns", "time_ns")
+_TEXTS: Final = ("symbol", "aggressor", "source", "timeframe", "session", "adjustment")
 _NS_RECEIVED: Final = ("ts_recv_ns", "ts_recv")
 _DATE_LENGTH: Final = 10
 
@@ -49,7 +50,7 @@ def read_file(path: Path) -> ReadFile:
     """Read a CSV or Parquet file and say what its rows are.
 
     Args:
-        path: A file that ends with `.csv`, `.csv.gz` or `.parquet`.
+        path: A file that ends with `.csv`, `.csv.gz`, `.parquet` or `.arrow`.
 
     Raises:
         InputError: If it cannot be read, or its columns are of no known kind.
@@ -59,9 +60,12 @@ def read_file(path: Path) -> ReadFile:
         table = _read_csv(path)
     elif path.suffix == ".parquet":
         table = _read_parquet(path)
+    elif path.suffix == ".arrow":
+        table = _read_arrow(path)
     else:
         raise UsageError(
-            f"{path.name} is neither CSV nor Parquet", next_step="Name a .csv or .parquet file."
+            f"{path.name} is neither CSV, Parquet nor Arrow",
+            next_step="Name a .csv, .csv.gz, .parquet or .arrow file.",
         )
     table = table.rename_columns([name.strip().lower() for name in table.column_names])
     names = table.column_names
@@ -134,6 +138,19 @@ def starts(
     return instants(read, zone) - shift
 
 
+def said(read: ReadFile, name: str) -> frozenset[str]:
+    """Return the values of a column that describes the rows; empty when there is none.
+
+    Args:
+        read: The file.
+        name: `timeframe`, `session`, `adjustment`, `source` or `is_synthetic`.
+    """
+    if name not in read.columns.column_names:
+        return frozenset()
+    values = pc.unique(read.columns.column(name)).to_pylist()
+    return frozenset(str(value) for value in values if value is not None)
+
+
 def received(read: ReadFile) -> pa.ChunkedArray | None:
     """Return when rows were received, int64 ns UTC; None when the file does not say."""
     name = next((name for name in _NS_RECEIVED if name in read.columns.column_names), None)
@@ -179,9 +196,8 @@ def _read_csv(path: Path) -> pa.Table:
         with csv.open_csv(path) as reader:
             names = reader.schema.names
         text = {
-            name: pa.string() for name in names if name.strip().lower() in (*_TEXT_TIMES, "symbol")
+            name: pa.string() for name in names if name.strip().lower() in (*_TEXT_TIMES, *_TEXTS)
         }
-        text |= {name: pa.string() for name in names if name.strip().lower() == "aggressor"}
         options = csv.ConvertOptions(column_types=text, strings_can_be_null=True)
         return csv.read_csv(path, convert_options=options)
     except (pa.ArrowException, OSError) as error:
@@ -195,3 +211,11 @@ def _read_parquet(path: Path) -> pa.Table:
         return pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+def _read_arrow(path: Path) -> pa.Table:
+    try:
+        with pa.memory_map(str(path)) as file:
+            return pa.ipc.open_file(file).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} cannot be read as an Arrow file: {error}") from error

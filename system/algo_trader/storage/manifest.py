@@ -14,8 +14,11 @@ import msgspec
 from infrastructure.errors import CorruptStore
 from infrastructure.logging import get_logger
 from infrastructure.supervision.files import told_in_a_sentence
+from system.algo_trader.storage.durable_file import sync_folder
+from system.algo_trader.storage.steps import Faults, no_faults
 
 _DIGEST_SIZE: Final = 16
+_RESTORE: Final = "Restore the archive from a backup: `algo-trader store restore`."
 _log = get_logger("archive")
 
 
@@ -80,10 +83,12 @@ class Manifest:
 
     Args:
         path: The log's file.
+        faults: Called with the name of each step of adding a line.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, faults: Faults = no_faults) -> None:
         self.path = path
+        self._faults = faults
         self._commits: list[Commit] = []
         self._tail = _Tail(0, 0)
 
@@ -157,8 +162,10 @@ class Manifest:
                 # A line that a crash cut off lies behind the tail; it was never acknowledged.
                 os.ftruncate(number, self._tail.offset)
                 try:
-                    _write_at(number, self._tail.offset, _line(commit))
+                    self._write(number, _line(commit))
                     os.fsync(number)
+                    if commit.sequence == 1:
+                        sync_folder(self.path.parent)
                 except OSError:
                     os.ftruncate(number, self._tail.offset)
                     raise
@@ -167,32 +174,51 @@ class Manifest:
         self._refresh()
         return commit
 
+    def _write(self, number: int, line: bytes) -> None:
+        middle = len(line) // 2
+        _write_at(number, self._tail.offset, line[:middle])
+        self._faults("line half written")
+        _write_at(number, self._tail.offset + middle, line[middle:])
+        self._faults("line written")
+
     def _refresh(self) -> None:
         try:
             with self.path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
                 file.seek(self._tail.offset)
                 fresh = file.read()
         except FileNotFoundError:
-            fresh = b""
+            size, fresh = 0, b""
         except OSError as error:
             raise CorruptStore(f"cannot read {self.path}: {error.strerror}") from error
+        if size < self._tail.offset:
+            raise CorruptStore(
+                f"{self.path} has lost commits that it had: {size} of {self._tail.offset} bytes",
+                next_step=_RESTORE,
+            )
         self._consume(fresh)
 
     def _consume(self, fresh: bytes) -> None:
-        for line in fresh.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                return
+        *lines, rest = fresh.split(b"\n")
+        for line in lines:
             commit = self._parse(line)
             self._commits.append(commit)
-            self._tail = _Tail(self._tail.offset + len(line), commit.sequence)
+            self._tail = _Tail(self._tail.offset + len(line) + 1, commit.sequence)
+        digest, _, body = rest[:-1].partition(b" ")
+        if body and digest == _digest(body):
+            # A crash cuts a line off; it does not put another byte in place of its end.
+            raise CorruptStore(
+                f"line {self._tail.sequence + 1} of {self.path} has a damaged end",
+                next_step=_RESTORE,
+            )
 
     def _parse(self, line: bytes) -> Commit:
-        digest, _, body = line[:-1].partition(b" ")
+        digest, _, body = line.partition(b" ")
         wanted = self._tail.sequence + 1
         if digest != _digest(body):
             raise CorruptStore(
                 f"line {wanted} of {self.path} does not match its checksum",
-                next_step="Restore the archive's folder from a backup.",
+                next_step=_RESTORE,
             )
         try:
             commit = msgspec.json.decode(body, type=Commit)
@@ -201,7 +227,7 @@ class Manifest:
         if commit.sequence != wanted:
             raise CorruptStore(
                 f"line {wanted} of {self.path} has the number {commit.sequence}",
-                next_step="Restore the archive's folder from a backup.",
+                next_step=_RESTORE,
             )
         return commit
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from infrastructure.errors import BugError, ServiceUnavailable
+from infrastructure.influxdb.spool import Waiting
 from system.algo_trader.market.bars import Bars
 
 _KEYS: Final = pa.schema(
@@ -42,6 +43,10 @@ class MemoryCandleStore:
     def ensure_tables(self) -> None:
         """Do nothing: the tables are there."""
 
+    def deliver_waiting(self) -> Waiting:
+        """Return that nothing waits: rows are held at once or not at all."""
+        return Waiting(0, 0, 0)
+
     def candle_keys(self, symbol: str, timeframe: str) -> pa.Table:
         """Return time (int64 ns), session, source and revision of the stored candles."""
         found = [
@@ -68,6 +73,10 @@ class MemoryCandleStore:
                 raise BugError(f"the candle {key} was written twice")
             self.rows[key] = row
         return len(bars)
+
+    def waiting(self) -> Waiting:
+        """Return that nothing waits."""
+        return Waiting(0, 0, 0)
 
     def write_pipeline_metrics(self, rows: Sequence[Mapping[str, Any]]) -> int:
         """Hold rows of metrics; return how many."""

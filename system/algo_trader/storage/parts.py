@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 from infrastructure.clock import utc_from_ns
 from infrastructure.errors import CorruptStore
 from infrastructure.supervision.files import told_in_a_sentence
+from system.algo_trader.storage.durable_file import sync_folder, write_all
 from system.algo_trader.storage.manifest import Part
 from system.algo_trader.storage.records import schema_of, time_column
+from system.algo_trader.storage.steps import Faults, no_faults
 
 _HASH_DIGITS: Final = 16
 _DRAFT: Final = ".draft-"
@@ -36,7 +38,9 @@ def folder_name(symbol: str) -> str:
     return name.replace(".", "%2E") if name.strip(".") == "" else name
 
 
-def write_part(root: Path, dataset: str, symbol: str, table: pa.Table) -> Part:
+def write_part(
+    root: Path, dataset: str, symbol: str, table: pa.Table, faults: Faults = no_faults
+) -> Part:
     """Write one part and return its description; the file is on disk when this returns.
 
     The folder is the day of the part's first row: for intraday bars a part holds one day, for
@@ -47,6 +51,7 @@ def write_part(root: Path, dataset: str, symbol: str, table: pa.Table) -> Part:
         dataset: What the rows are.
         symbol: Whose they are.
         table: The rows, at least one, sorted by the dataset's time column.
+        faults: Called with the name of each step.
 
     Raises:
         DiskFull: If there is no space left; then no file is left behind either.
@@ -60,7 +65,7 @@ def write_part(root: Path, dataset: str, symbol: str, table: pa.Table) -> Part:
     path = folder / f"part-{digest[:_HASH_DIGITS]}.parquet"
     with told_in_a_sentence(path):
         _make_folders(root, folder)
-        _write_whole(path, content)
+        _write_whole(path, content, faults)
     return Part(
         dataset=dataset,
         symbol=symbol,
@@ -105,39 +110,26 @@ def _content(root: Path, part: Part) -> tuple[bytes, str | None]:
     return content, None
 
 
-def remove_strays(root: Path, folder: Path, known: set[str]) -> int:
-    """Remove what crashed writers left in a folder: drafts, and parts of no commit.
-
-    Args:
-        root: The archive's folder.
-        folder: The folder of some parts.
-        known: Paths of all parts that a commit names, relative to the archive.
-
-    Returns:
-        How many files were removed.
-    """
-    strays = [
-        path
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if path.name.startswith(_DRAFT) or str(path.relative_to(root)) not in known
-    ]
-    for path in strays:
-        path.unlink(missing_ok=True)
-    return len(strays)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
+def _write_whole(path: Path, content: bytes, faults: Faults) -> None:
     draft = path.with_name(f"{_DRAFT}{path.name}")
     try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            write_all(number, content[: len(content) // 2])
+            faults("part half written")
+            write_all(number, content[len(content) // 2 :])
+            faults("part written")
+            os.fsync(number)
+            faults("part synced")
+        finally:
+            os.close(number)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+    faults("part renamed")
     sync_folder(path.parent)
+    faults("part on disk")
 
 
 def _make_folders(root: Path, folder: Path) -> None:
@@ -146,12 +138,3 @@ def _make_folders(root: Path, folder: Path) -> None:
     for path in new:
         if root in path.parents:
             sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Put a folder's entries on disk."""
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

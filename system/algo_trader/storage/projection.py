@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from infrastructure.errors import BugError, NetworkError, ServiceUnavailable
+from infrastructure.influxdb.spool import Waiting
 from system.algo_trader.market.bars import Bars, Mask
 from system.algo_trader.market.timeframe import Timeframe
 from system.algo_trader.storage.archive import Archive
@@ -22,6 +23,9 @@ class CandleStore(Protocol):
 
     def ensure_tables(self) -> None:
         """Make the database and its tables where they are missing."""
+
+    def deliver_waiting(self) -> Waiting:
+        """Send what earlier writes left in the spool; return what could not be sent."""
 
     def candle_keys(self, symbol: str, timeframe: str) -> pa.Table:
         """Return time (int64 ns), session, source and revision of the stored candles."""
@@ -111,7 +115,8 @@ def project(
         raise ServiceUnavailable(
             f"InfluxDB failed while candles were written to it ({error.message}); "
             "the archive has them all",
-            next_step="Run `algo-trader update` once InfluxDB is back: it projects them.",
+            next_step="Run `algo-trader update` once InfluxDB is back: it sends what waits in the "
+            "spool and projects the rest.",
         ) from error
 
 
@@ -119,6 +124,8 @@ def _project(archive: Archive, store: CandleStore, pairs: Iterable[Pair] | None)
     everything = archive.bar_series()
     wanted = everything if pairs is None else list(pairs)
     store.ensure_tables()
+    # A candle that is under way would come after the comparison.
+    store.deliver_waiting()
     differences = [_difference(archive, store, pair) for pair in wanted]
     rewritten = any(each.contradicts for each in differences)
     if rewritten:

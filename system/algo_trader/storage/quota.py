@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Final
 
 from infrastructure.errors import CorruptStore, DiskFull, UsageError
 from infrastructure.logging import get_logger
-from infrastructure.supervision.files import make_private_folder, read_json, write_json
+from infrastructure.supervision.files import read_json
+from system.algo_trader.storage.durable_file import ignore_step, replace_durably
 from system.algo_trader.storage.manifest import Part
 
 QUOTA_FILE: Final = "quota.json"
@@ -32,8 +34,8 @@ def parse_size(text: str) -> int:
 
 def set_quota(root: Path, quota_bytes: int | None) -> None:
     """Keep the quota of an archive; None takes it away."""
-    make_private_folder(root)
-    write_json(root / QUOTA_FILE, {"bytes": quota_bytes})
+    text = json.dumps({"bytes": quota_bytes}, indent=1) + "\n"
+    replace_durably(root / QUOTA_FILE, text.encode(), on_step=ignore_step)
 
 
 def quota_of(root: Path) -> int | None:

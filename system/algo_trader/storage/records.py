@@ -11,6 +11,7 @@ from infrastructure.influxdb.schema import TableSchema
 from system.algo_trader.market.bars import BAR_SCHEMA
 from system.algo_trader.market.quarantine import QUARANTINE_SCHEMA
 from system.algo_trader.market.timeframe import Timeframe
+from system.algo_trader.storage.tables import OPTION_QUOTES as OPTION_TABLE
 from system.algo_trader.storage.tables import QUOTES as QUOTE_TABLE
 from system.algo_trader.storage.tables import TRADES as TRADE_TABLE
 
@@ -19,6 +20,7 @@ SPLITS: Final = "splits"
 GAPS: Final = "gaps"
 TRADES: Final = TRADE_TABLE.name
 QUOTES: Final = QUOTE_TABLE.name
+OPTION_QUOTES: Final = OPTION_TABLE.name
 REJECTS: Final = "rejects"
 EVENT_TIME: Final = "ts_event"
 _BARS: Final = "bars_"
@@ -73,6 +75,31 @@ TRADE_SCHEMA: Final = _tape_schema(TRADE_TABLE)
 QUOTE_SCHEMA: Final = _tape_schema(QUOTE_TABLE)
 """A best bid and offer, in the same way."""
 
+OPTION_QUOTE_SCHEMA: Final = pa.schema(
+    [
+        pa.field("symbol", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field(EVENT_TIME, pa.int64(), nullable=False),
+        pa.field("settles", pa.int64(), nullable=False),
+        pa.field("strike", pa.float64(), nullable=False),
+        pa.field("right", pa.string(), nullable=False),
+        pa.field("multiplier", pa.float64(), nullable=False),
+        pa.field("spot", pa.float64(), nullable=False),
+        *(
+            pa.field(name, pa.float64())
+            for name in ("bid", "ask", "last", "volume", "open_interest")
+        ),
+        *(
+            pa.field(name, pa.float64())
+            for name in ("vendor_volatility", "vendor_delta", "vendor_gamma")
+        ),
+        pa.field("is_synthetic", pa.bool_(), nullable=False),
+    ]
+)
+"""A contract of a chain as it was quoted: `symbol` is the underlying, `ts_event` the moment for
+which the whole chain holds, `settles` when the contract's value is fixed (both ns UTC). What the
+source did not say is null; volatilities and Greeks of our own are computed anew from these."""
+
 REJECT_SCHEMA: Final = pa.schema(
     [
         pa.field("symbol", pa.string(), nullable=False),
@@ -91,6 +118,7 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
     GAPS: GAP_SCHEMA,
     TRADES: TRADE_SCHEMA,
     QUOTES: QUOTE_SCHEMA,
+    OPTION_QUOTES: OPTION_QUOTE_SCHEMA,
     REJECTS: REJECT_SCHEMA,
 }
 
@@ -100,6 +128,7 @@ TIME_COLUMNS: Final[dict[str, str]] = {
     GAPS: "detected_at",
     TRADES: EVENT_TIME,
     QUOTES: EVENT_TIME,
+    OPTION_QUOTES: EVENT_TIME,
     REJECTS: "detected_at",
 }
 
@@ -143,6 +172,14 @@ ARCHIVED: Final = (
     ),
     Dataset(
         QUOTES, QUOTE_SCHEMA, _TAPE_KEY, EVENT_TIME, QUOTE_TABLE.description, QUOTE_TABLE.retention
+    ),
+    Dataset(
+        OPTION_QUOTES,
+        OPTION_QUOTE_SCHEMA,
+        _TAPE_KEY,
+        EVENT_TIME,
+        OPTION_TABLE.description,
+        OPTION_TABLE.retention,
     ),
     Dataset(
         QUARANTINE,

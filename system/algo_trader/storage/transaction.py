@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from infrastructure.clock import Clock
+from infrastructure.supervision.files import told_in_a_sentence
 from system.algo_trader.market.bars import Bars, Mask, Series
 from system.algo_trader.market.gap import Gap
 from system.algo_trader.market.quarantine import Rejected
-from system.algo_trader.storage import parts
+from system.algo_trader.storage import parts, sweep
 from system.algo_trader.storage.manifest import Manifest, Part
 from system.algo_trader.storage.records import (
     GAP_SCHEMA,
@@ -29,6 +30,7 @@ from system.algo_trader.storage.records import (
     schema_of,
     time_column,
 )
+from system.algo_trader.storage.steps import Faults
 from system.algo_trader.storage.winners import latest_revisions
 
 _NS_PER_DAY: Final = 86_400_000_000_000
@@ -72,7 +74,7 @@ class Transaction:
         request_id: str,
         manifest: Manifest,
         clock: Clock,
-        faults: Callable[[str], None],
+        faults: Faults,
     ) -> None:
         self._root = root
         self._request_id = request_id
@@ -83,7 +85,7 @@ class Transaction:
         self._known = {part.path for part in self._stored}
         self._added: list[Part] = []
         self._removed: list[Part] = []
-        self._folders: set[Path] = set()
+        self._is_marked = False
 
     def append(self, bars: Bars) -> Appended:
         """Add bars; equal ones are left out, and differing ones become new revisions.
@@ -109,7 +111,7 @@ class Transaction:
         one nanosecond are two trades, and the same file twice is the same trades.
 
         Args:
-            dataset: One of `records.TAPE`.
+            dataset: One whose time is `ts_event`: trades, quotes, option_quotes.
             records: Rows of the dataset's schema, in the order in which they happened.
 
         Raises:
@@ -201,24 +203,48 @@ class Transaction:
         """Make everything that was added visible, by one line in the log."""
         if not self._added and not self._removed:
             return
+        self._mark()
         self._faults("manifest")
         gone = tuple(part.path for part in self._removed)
         self._manifest.append(self._clock.now_ns(), self._request_id, tuple(self._added), gone)
         self._added.clear()
         self._faults("committed")
         for path in gone:
-            (self._root / path).unlink(missing_ok=True)
+            self._unlink(path)
             self._faults("removed")
         self._removed.clear()
+        self._unmark()
+        self._faults("finished")
 
     def abandon(self) -> None:
-        """Remove the files of a transaction that is not going to be committed."""
-        committed = {part.path for part in self._manifest.parts()}
-        for part in self._added:
-            if part.path not in committed:
-                (self._root / part.path).unlink(missing_ok=True)
+        """Remove the files of a transaction that is not going to be committed.
+
+        What its commit had made superfluous already when it failed goes with it.
+        """
+        counting = {part.path for part in self._manifest.parts()}
+        for part in (*self._added, *self._removed):
+            if part.path not in counting:
+                self._unlink(part.path)
         self._added.clear()
         self._removed.clear()
+        self._unmark()
+
+    def _mark(self) -> None:
+        if not self._is_marked:
+            sweep.mark(self._root)
+            self._is_marked = True
+            self._faults("marked")
+
+    def _unmark(self) -> None:
+        if self._is_marked:
+            sweep.unmark(self._root)
+            self._is_marked = False
+
+    def _unlink(self, path: str) -> None:
+        file = self._root / path
+        with told_in_a_sentence(file, "remove"):
+            file.unlink(missing_ok=True)
+        sweep.prune(self._root, file.parent)
 
     def _append_series(self, series: Series, bars: Bars) -> Appended:
         if len(np.unique(bars.start)) != len(bars):
@@ -255,17 +281,13 @@ class Transaction:
     def _add(self, dataset: str, symbol: str, table: pa.Table) -> int:
         if not table.num_rows:
             return 0
+        self._mark()
         self._faults("part")
-        part = parts.write_part(
-            self._root, dataset, symbol, table.sort_by(time_column(dataset)).combine_chunks()
-        )
+        ordered = table.sort_by(time_column(dataset)).combine_chunks()
+        part = parts.write_part(self._root, dataset, symbol, ordered, self._faults)
         if part.path not in self._known:
             self._known.add(part.path)
             self._added.append(part)
-        folder = (self._root / part.path).parent
-        if folder not in self._folders:
-            self._folders.add(folder)
-            parts.remove_strays(self._root, folder, self._known)
         return int(table.num_rows)
 
 

@@ -11,7 +11,7 @@ from infrastructure.clock import rfc3339, utc_from_ns
 from infrastructure.errors import CorruptStore, UsageError
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.manifest import Part
-from system.algo_trader.storage.records import ARCHIVED, TAPE, timeframe_of
+from system.algo_trader.storage.records import ARCHIVED, EVENT_TIME, time_column, timeframe_of
 
 NS_PER_DAY: Final = 86_400_000_000_000
 FOREVER: Final = "forever"
@@ -162,7 +162,7 @@ def _group(part: Part) -> tuple[str, str, str]:
     form = ""
     if timeframe is not None and timeframe.is_intraday:
         form = "%Y-%m"
-    elif part.dataset in TAPE:
+    elif time_column(part.dataset) == EVENT_TIME:
         form = "%Y-%m-%d"
     naming: Callable[[str], str] = utc_from_ns(part.first_ns).strftime
     return part.dataset, part.symbol, naming(form) if form else "all"

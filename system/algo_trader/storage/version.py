@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from infrastructure.errors import CorruptStore, StoreNewer
-from infrastructure.supervision.files import told_in_a_sentence, write_json
+from infrastructure.supervision.files import told_in_a_sentence
+from system.algo_trader.storage.durable_file import ignore_step, replace_durably
 
 FORMAT: Final = 2
 """The layout that this software writes; a change that older software would misread raises it.
@@ -48,7 +49,8 @@ def write_version(root: Path) -> None:
     """Write the version file of a new archive, or of one whose older format ours extends."""
     path = root / VERSION_FILE
     if not path.exists() or _format_in(path.read_text(encoding="utf-8")) != FORMAT:
-        write_json(path, {"format": FORMAT})
+        text = json.dumps({"format": FORMAT}, indent=1) + "\n"
+        replace_durably(path, text.encode(), on_step=ignore_step)
 
 
 def _format_in(text: str) -> int | None:

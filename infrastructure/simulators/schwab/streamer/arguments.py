@@ -10,6 +10,7 @@ from infrastructure.clock import Clock, SystemClock
 from infrastructure.errors import UsageError
 from infrastructure.simulators.schwab.clock_speed import FASTEST, PacedClock
 from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.streamer.frame_replay import FrameReplay
 from infrastructure.simulators.schwab.streamer.pace import StartedTime, SteppedClock
 from infrastructure.simulators.schwab.streamer.room import StreamOptions
 from infrastructure.simulators.schwab.streamer.rules import StreamRules, unconflated
@@ -25,6 +26,9 @@ def add_stream_arguments(line: argparse.ArgumentParser) -> None:
     line.add_argument("--speed", default="1", metavar="X", help="times real time, or max")
     line.add_argument("--stream-port", type=int, default=0, help="of the streamer; 0: a free one")
     line.add_argument("--ticks", metavar="FILE", type=Path, help="stream trades and quotes of FILE")
+    line.add_argument(
+        "--frames", metavar="FILE", type=Path, help="replay what `schwab record` has kept"
+    )
     line.add_argument(
         "--synthetic-ticks",
         nargs=2,
@@ -46,7 +50,7 @@ def market_clock(options: argparse.Namespace) -> Clock:
     if options.speed == MAX:
         return SteppedClock(SystemClock().now_ns())
     try:
-        return PacedClock(float(options.speed))
+        return PacedClock(float(options.speed.removesuffix("x")))
     except ValueError as error:
         raise UsageError(
             f"--speed is a number from 1 to {FASTEST:g}, or max, not {options.speed!r}"
@@ -67,10 +71,18 @@ def stream_options(
         UsageError: If it asks for two sources.
         InputError: If the tick file cannot be read.
     """
-    if options.ticks is not None and options.synthetic_ticks is not None:
-        raise UsageError("--ticks and --synthetic-ticks are two sources; name one")
+    named = (options.frames, options.ticks, options.synthetic_ticks)
+    if sum(each is not None for each in named) > 1:
+        raise UsageError(
+            "of --frames, --ticks and --synthetic-ticks two sources are named; name one"
+        )
     rules = StreamRules(interval_s=unconflated()) if options.unconflated else StreamRules()
     step = clock.step if isinstance(clock, SteppedClock) else None
+    if options.frames is not None:
+        frames = FrameReplay(options.frames)
+        time = StartedTime(frames.start_ns, clock)
+        own = SystemClock()
+        return StreamOptions(rules, options.stream_port, None, time, step, own, frames)
     if options.ticks is not None:
         ticks = TickFile(options.ticks)
         time = StartedTime(ticks.start_ns, clock)

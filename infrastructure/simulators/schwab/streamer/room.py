@@ -13,6 +13,7 @@ from infrastructure.simulators.schwab.streamer.admin import StreamerAdmin
 from infrastructure.simulators.schwab.streamer.derived_feed import DerivedFeed
 from infrastructure.simulators.schwab.streamer.desk_activity import DeskActivity
 from infrastructure.simulators.schwab.streamer.equity_feed import EquityFeed
+from infrastructure.simulators.schwab.streamer.frame_replay import FrameReplay
 from infrastructure.simulators.schwab.streamer.rules import StreamRules
 from infrastructure.simulators.schwab.streamer.screener_feed import ScreenerFeed
 from infrastructure.simulators.schwab.streamer.socket_server import SocketServer
@@ -32,6 +33,7 @@ class StreamOptions:
         time: The time of those sources; the market's when None.
         step: Moves the time on where it runs as fast as clients take it; see `pace`.
         clock: For heartbeats and time limits; the simulator's own when None.
+        frames: Recorded frames to relay, instead of any source.
     """
 
     rules: StreamRules = field(default_factory=StreamRules)
@@ -40,6 +42,7 @@ class StreamOptions:
     time: MarketTime | None = None
     step: Callable[[], None] | None = None
     clock: Clock | None = None
+    frames: FrameReplay | None = None
 
 
 class StreamerRoom:
@@ -66,7 +69,7 @@ class StreamerRoom:
         desk: OrderDesk,
     ) -> None:
         self._options = options
-        sources = options.sources
+        sources = options.sources if options.frames is None else [options.frames]
         if sources is None:
             sources = market_sources(market, options.rules.chart_delay_s)
         activity = DeskActivity(desk)
@@ -78,6 +81,8 @@ class StreamerRoom:
             rules=options.rules,
             step=options.step,
         )
+        if options.frames is not None:
+            options.frames.relay = self.streamer.relay
         activity.tell = self.streamer.publish_account_activity
         self._server: SocketServer | None = None
         self.endpoints = (

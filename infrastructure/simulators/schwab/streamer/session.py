@@ -230,6 +230,53 @@ class Session:
         entry = Entry(key, content, seq, 1, self.hindrance or SENT)
         self._queued.setdefault(service, []).append(entry)
 
+    def relay(self, service: str, items: list[dict[str, Any]], text: str, market_ns: int) -> None:
+        """Send what this connection listens to of a recorded frame.
+
+        A frame all of which is wanted goes out letter for letter; of others, and of a key whose
+        full frame this connection lacks, the part that it wants is written anew.
+
+        Args:
+            service: The frame's service.
+            items: Its items, already merged into the board.
+            text: The frame; "" if it must be written anew.
+            market_ns: The time that a frame written anew carries.
+        """
+        subscribed = self.subscriptions.get(service, {})
+        fate = self.hindrance or SENT
+        entries = []
+        for item in items:
+            subscription = subscribed.get(item["key"])
+            if subscription is None:
+                continue
+            content, seq = self._recorded(service, item, subscription), None
+            if service_forms()[service].sequenced:
+                seq = content["seq"] = self._seq.get(service, 0)
+                self._seq[service] = seq + 1
+            if fate == SENT:
+                subscription.has_frame = True
+                subscription.sent.update(content)
+            subscription.is_behind = fate != SENT
+            entries.append(Entry(item["key"], content, seq, 1, fate))
+        if entries:
+            is_whole = [entry.content for entry in entries] == items
+            self._emit(service, entries, fate, market_ns, text if is_whole else "")
+
+    def _recorded(
+        self, service: str, item: dict[str, Any], subscription: Subscription
+    ) -> dict[str, Any]:
+        """Return the wanted fields of a recorded item, all of the key where its first is due."""
+        is_change = service_forms()[service].delivery == "change"
+        state = self._board.state(service, item["key"])
+        if state is not None and is_change and not subscription.has_frame:
+            item = {"key": item["key"]} | state.extras | state.values
+        wanted = subscription.wanted
+        return {
+            name: value
+            for name, value in item.items()
+            if name in wanted or name == "0" or not name.isdecimal()
+        }
+
     def flush(self, market_ns: int, *, at_once: bool = False) -> None:
         """Turn what waits into frames.
 
@@ -313,7 +360,9 @@ class Session:
             keys.add(entry.key)
         self._emit(service, part, fate, market_ns)
 
-    def _emit(self, service: str, entries: list[Entry], fate: str, market_ns: int) -> None:
+    def _emit(
+        self, service: str, entries: list[Entry], fate: str, market_ns: int, recorded: str = ""
+    ) -> None:
         now_ms = market_ns // _NS_PER_MS
         items = tuple(
             Item(service, entry.key, entry.seq, now_ms, entry.updates, self.number)
@@ -327,7 +376,8 @@ class Session:
             self.outbox.append(Outgoing(None, items, DROPPED_FRAME))
             return
         contents = [entry.content for entry in entries]
-        text = data_frame(service, now_ms + self._faults.skew_ms, contents)
+        stamp_ms = now_ms + self._faults.skew_ms
+        text = recorded or data_frame(service, stamp_ms, contents)
         if fault == "corrupt":
             self._put(Outgoing(corrupted(text), items, CORRUPT_FRAME))
             return

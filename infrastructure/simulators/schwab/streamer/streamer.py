@@ -12,6 +12,7 @@ from infrastructure.simulators.schwab.streamer.board import Board
 from infrastructure.simulators.schwab.streamer.codes import Code
 from infrastructure.simulators.schwab.streamer.commands import Command, parse_commands
 from infrastructure.simulators.schwab.streamer.forms import ACCT_ACTIVITY, ADMIN, service_forms
+from infrastructure.simulators.schwab.streamer.frame_replay import RecordedParts, merge_items
 from infrastructure.simulators.schwab.streamer.identity import StreamerIdentity
 from infrastructure.simulators.schwab.streamer.ledger import Ledger
 from infrastructure.simulators.schwab.streamer.rules import StreamRules
@@ -136,6 +137,24 @@ class Streamer:
                 session.note(service, key, changes)
             for session in self._ghosts:
                 session.note(service, key, changes)
+
+    def relay(self, parts: RecordedParts | None, text: str) -> None:
+        """Send a recorded frame to whoever listens to its keys.
+
+        Args:
+            parts: Its items by service; None for one that is no JSON, which everybody gets who
+                listens to anything.
+            text: The frame.
+        """
+        with self._lock:
+            for service, items in parts or ():
+                merge_items(self.board, service, items)
+            for session in (*self._sessions, *self._ghosts):
+                if parts is None and session.subscriptions:
+                    session.say(text)
+                for service, items in parts or ():
+                    verbatim = text if parts is not None and len(parts) == 1 else ""
+                    session.relay(service, items, verbatim, self.time.now_ns)
 
     def publish_account_activity(self, account: str, message_type: str, data: str) -> None:
         """Tell an event of an account; one item for each listening connection, in this order.
