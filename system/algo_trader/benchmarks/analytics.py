@@ -7,31 +7,27 @@ core, each as the best of several runs. Load of the machine moves all of them; r
 from __future__ import annotations
 
 import math
-import tracemalloc
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
-from system.algo_trader.benchmarks import tape
+from system.algo_trader.benchmarks import refresh, tape
+from system.algo_trader.benchmarks.broadcast import broadcast_gamma, one_bell_a_contract
+from system.algo_trader.benchmarks.memory import peak_mb
 from system.algo_trader.benchmarks.report import BenchRow, best_seconds
 from system.algo_trader.options.black import Floats, fast_greeks, greeks
 from system.algo_trader.options.exposure import exposures_of
 from system.algo_trader.options.implied import implied_by_bisection, implied_volatility
-from system.algo_trader.options.landmarks import call_wall, max_pain, put_wall
 from system.algo_trader.options.parity import RateCurve
 from system.algo_trader.options.profile import (
-    Bells,
     bells_of,
     fast_net_gamma,
     levels_around,
     net_gamma,
-    profile_of,
 )
 from system.algo_trader.options.surface import Surface, surface_of
 from system.algo_trader.options.synthetic import RATE, synthetic_chain
 
-REFRESH_MS: Final = 30.0
 IV_PER_S: Final = 2e6
 GREEKS_PER_S: Final = 10e6
 OVER_BROADCAST: Final = 2.5
@@ -53,28 +49,10 @@ def run(
     """
     chain = synthetic_chain(expiries=expiries, strikes=strikes, half_spread=0.02)
     curve = RateCurve.flat(RATE)
-
-    def refresh() -> None:
-        surface = surface_of(chain, curve)
-        exposures = exposures_of(surface)
-        profile_of(bells_of(surface, exposures.contracts), chain.spot)
-        gex = exposures.by_strike["gex"]
-        call_wall(exposures.strikes, gex, chain.spot)
-        put_wall(exposures.strikes, gex, chain.spot)
-        max_pain(surface.chain)
-
     size = f"{len(chain):,} contracts"
     surface = surface_of(chain, curve)
     contracts = exposures_of(surface).contracts
-    rows = [
-        BenchRow(
-            f"refresh of {size}: IV, Greeks, exposures, 100-level profile, flip, walls, max pain",
-            "ms",
-            1e3 * best_seconds(refresh),
-            "at most",
-            REFRESH_MS,
-        )
-    ]
+    rows = refresh.run(expiries=expiries, strikes=strikes)
     rows += _profile_rows(surface, contracts, size)
     rows += _speed_rows(options)
     return rows + tape.run(10 * options)
@@ -82,13 +60,14 @@ def run(
 
 def _profile_rows(surface: Surface, contracts: Floats, size: str) -> list[BenchRow]:
     levels = levels_around(surface.chain.spot)
-    each = _one_bell_a_contract(surface, contracts)
+    many = levels_around(surface.chain.spot, count=10 * len(levels))
+    each = one_bell_a_contract(surface, contracts)
 
     def ours() -> Floats:
         return fast_net_gamma(bells_of(surface, contracts), levels)
 
     def broadcast() -> Floats:
-        return _broadcast(each, levels)
+        return broadcast_gamma(each, levels)
 
     mine = 1e3 * best_seconds(ours)
     name = f"profile of {size} on {len(levels)} levels"
@@ -109,8 +88,13 @@ def _profile_rows(surface: Surface, contracts: Floats, size: str) -> list[BenchR
             tutorial, OVER_TUTORIAL,
         ),
         BenchRow(
-            f"memory of the {name}", "MB", _peak_mb(ours), "at most", None, "NumPy broadcast",
-            _peak_mb(broadcast),
+            f"memory of the {name}", "MB", peak_mb(ours), "at most", None, "NumPy broadcast",
+            peak_mb(broadcast),
+        ),
+        BenchRow(
+            f"memory of the {name}", "MB", peak_mb(ours), "at most", None,
+            "ours on ten times the levels",
+            peak_mb(lambda: fast_net_gamma(bells_of(surface, contracts), many)),
         ),
     ]  # fmt: skip
 
@@ -149,27 +133,6 @@ def _speed_rows(count: int) -> list[BenchRow]:
     ]  # fmt: skip
 
 
-def _one_bell_a_contract(surface: Surface, contracts: Floats) -> Bells:
-    """Describe the positions as NumPy users do: every contract for itself."""
-    at = surface.expiry_index
-    t, pays, rate = (
-        x[at] for x in (surface.terms.years, surface.terms.carry_yield, surface.terms.rate)
-    )
-    sigma, strike = surface.volatility, surface.chain.strike
-    steepness = 1.0 / (sigma * np.sqrt(t))
-    return Bells(
-        np.log(strike) - (rate - pays + 0.5 * sigma * sigma) * t,
-        steepness,
-        contracts * np.exp(-pays * t) * steepness * (surface.chain.multiplier * 0.01 / 2.50662827),
-    )
-
-
-def _broadcast(bells: Bells, levels: Floats) -> Floats:
-    d1 = (np.log(levels)[:, None] - bells.centre[None, :]) * bells.steepness[None, :]
-    found: Floats = levels * (np.exp(-0.5 * d1 * d1) * bells.height[None, :]).sum(axis=1)
-    return found
-
-
 def _tutorial_seconds(surface: Surface, contracts: Floats, levels: Floats) -> float:
     """Time the usual tutorial on a few rows and levels, and scale it to all of them.
 
@@ -204,12 +167,3 @@ def _tutorial_seconds(surface: Surface, contracts: Floats, levels: Floats) -> fl
 
     took = best_seconds(tutorial, repeats=2)
     return took * (count / len(few)) * (len(levels) / _TUTORIAL_LEVELS)
-
-
-def _peak_mb(work: Callable[[], object]) -> float:
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1] / 1e6
-    finally:
-        tracemalloc.stop()

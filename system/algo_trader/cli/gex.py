@@ -77,6 +77,7 @@ def gex(
     """Show gamma exposure by strike and expiry, the flip, the walls and the terms of a chain."""
     from infrastructure.clock import SystemClock
     from infrastructure.errors import UsageError
+    from system.algo_trader.cli.gex_standing import realm_of, standing_of
     from system.algo_trader.jobs.report_terms import ReportTerms
 
     terms = ReportTerms(rates, dividend_yield, signs, weight, greeks)
@@ -92,7 +93,8 @@ def gex(
         chain: Chain, facts: dict[str, Any], runtime: Runtime | None = None
     ) -> dict[str, Any]:
         report = terms.report(chain, SystemClock().now_ns())
-        document = {**facts, **report.as_dict()}
+        standing = standing_of(report, realm_of(context, runtime).root)
+        document = {**facts, **report.as_dict(), **standing}
         if stored:
             from system.algo_trader.cli.gex_store import store
 
@@ -174,17 +176,21 @@ def from_schwab(runtime: Runtime, symbol: str) -> tuple[Chain, dict[str, Any]]:
     Raises:
         StackError: As `fetch_schwab_chain`.
     """
+    from dataclasses import replace
+
     from infrastructure.clock import rfc3339
     from system.algo_trader.feeds.schwab_chain import fetch_schwab_chain
     from system.algo_trader.market.source import Source
 
     read = fetch_schwab_chain(runtime.handler.client(), symbol)
-    simulated = runtime.realm.is_simulated
-    return read.chain, {
+    simulated, now_ns = runtime.realm.is_simulated, runtime.clock.now_ns()
+    source = str(Source.SCHWAB_SIM if simulated else Source.SCHWAB)
+    told = replace(read.chain, source=source, fetched_at_ns=now_ns, is_synthetic=simulated)
+    return told, {
         "name": "Simulator, replay of the past" if simulated else "Schwab",
-        "source": str(Source.SCHWAB_SIM if simulated else Source.SCHWAB),
+        "source": source,
         "is_synthetic": simulated,
-        "downloaded": rfc3339(runtime.clock.now_ns()),
+        "downloaded": rfc3339(now_ns),
         "is_delayed": read.is_delayed,
         "is_truncated": read.is_truncated,
         "contracts_left_out": read.left_out,
@@ -253,6 +259,8 @@ def show(document: dict[str, Any]) -> None:
         "vanna": f"{dollars(document['total']['vanna']['net'])} per point of volatility",
         "charm": f"{dollars(document['total']['charm']['net'])} per day",
         "0dte gamma": dollars(document["buckets"]["0dte"]["gex"]),
+        "iv 30 days": _standing(document["iv_standing"]),
+        "american": _early(document["early_exercise"]),
         "contracts": f"{used} held with Greeks, {document['contracts_expired']:,} expired "
         f"left out, confidence {document['confidence']}",
     }
@@ -270,6 +278,7 @@ def show(document: dict[str, Any]) -> None:
             f"{row['days']:.2f}",
             f"{row['forward']:,.2f}",
             _percent(row["atm_volatility"]),
+            _band(row["iv_band"]),
             _number(row["expected_move"]),
             _number(row["straddle"]),
             _percent(row["skew"]),
@@ -278,8 +287,18 @@ def show(document: dict[str, Any]) -> None:
         )
         for row in document["expiries"][:EXPIRIES_SHOWN]
     ]
-    headings = ["expiry", "days", "forward", "atm iv", "1 sd", "straddle", "skew", "max pain"]
-    out.print(terminal.table("Next expiries", [*headings, "gamma"], expiries, numeric="lrrrrrrrr"))
+    headings = [
+        "expiry",
+        "days",
+        "forward",
+        "atm iv",
+        "bid-ask iv",
+        "1 sd",
+        "straddle",
+        "skew",
+        "max pain",
+    ]
+    out.print(terminal.table("Next expiries", [*headings, "gamma"], expiries, numeric="lrrrrrrrrr"))
 
 
 def dollars(amount: float) -> str:
@@ -299,6 +318,35 @@ def _marked(mark: dict[str, Any]) -> str:
 
 def _valued(ratio: dict[str, Any]) -> str:
     return f"– ({ratio['reason']})" if ratio["value"] is None else f"{ratio['value']:.2f}"
+
+
+def _band(band: dict[str, Any] | None) -> str | None:
+    """Write the volatilities of bid and ask, or a side's reason in its place."""
+    if band is None:
+        return None
+    sides = [band[side] for side in ("bid", "ask")]
+    return " - ".join(
+        side["reason"] if side["value"] is None else f"{100 * side['value']:.2f}" for side in sides
+    )
+
+
+def _standing(standing: dict[str, Any]) -> str:
+    parts = [
+        f"{name} {'–' if standing[name] is None else format(standing[name], '.1f')}"
+        for name in ("rank", "percentile")
+    ]
+    known = "–" if standing["iv30"] is None else f"{100 * standing['iv30']:.2f} %"
+    why = "" if standing["reason"] is None else f"   ({standing['reason']})"
+    return f"{known}   {'   '.join(parts)}   of {standing['sessions']} sessions{why}"
+
+
+def _early(early: dict[str, Any]) -> str:
+    if not early["american"]:
+        return "none: these options are European"
+    return (
+        f"{early['american']:,} contracts; early exercise is worth more than "
+        f"{dollars(early['threshold'])} in {early['matters']:,}"
+    )
 
 
 def _percent(value: float | None) -> str | None:

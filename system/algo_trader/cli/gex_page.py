@@ -16,6 +16,7 @@ h1 {{ font-size: 1.25rem; margin: 0; }} p {{ margin: .3rem 0 1rem; color: #555; 
 </style></head><body>
 <h1>{title}</h1><p>{subtitle}</p>
 <div id="strikes" class="chart"></div><div id="profile" class="chart"></div>
+<div id="smile" class="chart"></div>
 <script>{library}</script>
 <script id="report" type="application/json">{data}</script>
 <script>
@@ -45,6 +46,17 @@ Plotly.newPlot("strikes", [bars("call", "calls", "#2e8b57"), bars("put", "puts",
 Plotly.newPlot("profile", [{{type: "scatter", mode: "lines", name: "net gamma", x: levels,
   y: report.profile.gex, fill: "tozeroy", line: {{color: "#34568b"}}}}],
   layout("Net gamma if the price moves", {{}}), settings);
+const smile = report.iv_bands.smile;
+if (smile !== null) {{
+  const side = (name, title, color, fill) => ({{type: "scatter", mode: "lines", name: title,
+    x: smile.strike, y: smile[name].map((each) => each.value), fill, connectgaps: false,
+    text: smile[name].map((each) => each.reason === null ? "" : each.reason),
+    line: {{color, width: name === "mid" ? 2 : 1}}}});
+  Plotly.newPlot("smile", [side("bid", "bid", "#9aa7bd", "none"),
+    side("ask", "ask", "#9aa7bd", "tonexty"), side("mid", "middle", "#34568b", "none")],
+    layout("Implied volatility of the next expiry: bid, middle and ask, " + smile.settles,
+      {{yaxis: {{title: {{text: "volatility a year"}}, tickformat: ".0%"}}}}), settings);
+}}
 </script></body></html>
 """
 

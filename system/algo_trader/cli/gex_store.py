@@ -40,10 +40,10 @@ def store(
     Raises:
         StackError: If a service cannot be had, or refuses.
     """
+    from system.algo_trader.cli.gex_standing import realm_of
     from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
     from system.algo_trader.jobs.option_archive import archive_chain
     from system.algo_trader.jobs.option_store import store_report
-    from system.algo_trader.realm import Realm
     from system.algo_trader.services import Services
     from system.algo_trader.storage.archive import Archive
     from system.algo_trader.storage.set_up import set_up_tables
@@ -59,10 +59,9 @@ def store(
         runtime.influxdb.ensure_tables()
         told = store_report(runtime.influxdb, report, source=source).as_dict()
         return {**told, "archived": new}
-    invocation = current(context)
-    settings = invocation.settings()
+    settings = current(context).settings()
     if realm is None:
-        realm = Realm.sim(settings.home) if invocation.sim else Realm.live(settings.home)
+        realm = realm_of(context)
     new = archived(realm, Archive(realm.archive))
     with Services(settings, realm) as services:
         url, token = services.influxdb_url(), services.influxdb_token()

@@ -146,3 +146,77 @@ def test_dollars_have_few_digits_and_a_sign() -> None:
 
 def test_the_tables_own_symbols_are_options() -> None:
     assert parse_option("SPXW220617C04000000").underlying.to_schwab() == "$SPX"
+
+
+def test_the_report_has_bands_and_where_the_volatility_stands(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["gex", "SPX", "--cboe", str(table), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    band = report["expiries"][0]["iv_band"]
+    assert band["bid"]["value"] < 0.2001 < band["ask"]["value"] + 2e-4
+    assert report["early_exercise"] == {"american": 0, "matters": 0, "threshold": 0.01}
+    assert report["provenance"]["source"] == "cboe"
+    assert report["provenance"]["is_synthetic"] is False
+    standing = report["iv_standing"]
+    assert (standing["rank"], standing["percentile"], standing["window"]) == (None, None, 252)
+    assert standing["reason"] == "no two expiries with a volatility lie around 30 days"
+
+
+def test_a_person_sees_bands_the_standing_and_the_exercise_style(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["gex", "SPX", "--cboe", str(table)]) == 0
+    out = capsys.readouterr().out
+    for text in ("bid-ask iv", "iv 30 days", "rank –", "these options are European"):
+        assert text in out
+
+
+def test_a_one_sided_table_gives_nulls_with_reasons(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The puts keep their lines, as in every table, but nobody quotes or holds them.
+    lines = table.read_text(encoding="utf-8").splitlines()
+    table.write_text(
+        "\n".join(
+            ",".join([*line.split(",")[:12], line.split(",")[12], *["0"] * 9])
+            if line.startswith("Fri")
+            else line
+            for line in lines
+        ),
+        encoding="utf-8",
+    )
+    assert main(["gex", "SPX", "--cboe", str(table), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["put_wall"]["price"] is None
+    assert "no put at or below the spot" in report["put_wall"]["reason"]
+    assert report["flip"]["price"] is None
+    assert report["flip"]["reason"]
+    assert report["iv_bands"]["reasons"]["mid"]["no_bid"] == len(report["strikes"])
+
+
+def test_expired_strikes_are_counted_left_out_and_explained(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = table.read_text(encoding="utf-8").replace("June 13, 2022", "June 21, 2022")
+    table.write_text(text, encoding="utf-8")
+    assert main(["gex", "SPX", "--cboe", str(table), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["contracts"], report["contracts_expired"]) == (0, 50)
+    assert report["expiries"] == []
+    assert report["iv_bands"]["smile"] is None
+    for name in ("flip", "call_wall", "put_wall", "max_gamma"):
+        assert report[name]["price"] is None
+        assert report[name]["reason"]
+
+
+def test_a_table_with_nan_for_quotes_spoils_no_number(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = table.read_text(encoding="utf-8")
+    cell = next(line for line in text.splitlines() if line.startswith("Fri")).split(",")
+    table.write_text(text.replace(f",{cell[4]},", ",nan,", 1), encoding="utf-8")
+    assert main(["gex", "SPX", "--cboe", str(table), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["total"]["gex"]["net"] == report["total"]["gex"]["net"]
+    assert report["contracts"] == 50

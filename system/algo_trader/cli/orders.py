@@ -209,7 +209,6 @@ def _order(
     from infrastructure.exchange.symbology import AssetClass, parse_symbol
     from infrastructure.schwab.orders.checks import check_order
     from infrastructure.schwab.orders.order import Order
-    from system.algo_trader.runtime import Runtime
     from infrastructure.schwab.orders.words import OrderType
 
     kinds = {

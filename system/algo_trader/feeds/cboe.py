@@ -22,6 +22,7 @@ import numpy as np
 from infrastructure.clock import ns_from_utc
 from infrastructure.errors import InputError, NoDataError, UnknownSymbol
 from infrastructure.exchange.calendars import calendar
+from infrastructure.exchange.exercise import exercise_of
 from infrastructure.exchange.option_expiry import settlement_ns
 from infrastructure.exchange.symbology import Option, parse_option
 from system.algo_trader.options.chain import Chain
@@ -51,6 +52,7 @@ HEADINGS: Final = [
     "Open Interest",
 ]
 
+SOURCE: Final = "cboe"
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 _NEXT_STEP: Final = (
     "Expected the quote table that cboe.com offers as CSV: a line with 'Last:', a line with "
@@ -149,6 +151,9 @@ def parse_cboe(text: str, symbol: str, *, where: str = "the table") -> CboeTable
         [float(option.strike) for option, _ in sides],
         [option.right == "C" for option, _ in sides],
         multiplier=100.0,
+        is_american=[exercise_of(option) == "american" for option, _ in sides],
+        source=SOURCE,
+        fetched_at_ns=downloaded_ns,
         **columns,
     )
     return CboeTable(about[0].strip(), downloaded_ns, chain)

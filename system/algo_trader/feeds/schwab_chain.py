@@ -7,10 +7,11 @@ compute is NaN here, and null in every report.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from infrastructure.clients.schwab_client import SchwabClient
 from infrastructure.errors import NoDataError, ProviderUnavailable, UnknownSymbol
+from infrastructure.exchange.exercise import exercise_of
 from infrastructure.exchange.option_expiry import settlement_ns
 from infrastructure.exchange.symbology import Option, parse_option
 from infrastructure.schwab.chains import OptionChain, OptionContract
@@ -89,7 +90,7 @@ def standard_chain(answer: OptionChain, symbol: str) -> SchwabChain:
     if not standard:
         raise NoDataError(f"{symbol} has no option that delivers {STANDARD_SHARES:g} shares")
     options = [_option(each, symbol) for each in standard]
-    columns = {
+    columns: dict[str, Any] = {
         ours: [_number(getattr(each, theirs)) for each in standard]
         for ours, theirs in _COLUMNS.items()
     }
@@ -114,6 +115,7 @@ def standard_chain(answer: OptionChain, symbol: str) -> SchwabChain:
         [float(option.strike) for option in options],
         [option.right == "C" for option in options],
         multiplier=STANDARD_SHARES,
+        is_american=[exercise_of(option) == "american" for option in options],
         **columns,
     )
     return SchwabChain(

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from infrastructure.clock import rfc3339
 from infrastructure.errors import NoDataError
+from infrastructure.exchange.exercise import exercise_on
 from system.algo_trader.options.chain import Chain
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.records import EVENT_TIME, OPTION_QUOTE_SCHEMA, OPTION_QUOTES
@@ -107,9 +108,12 @@ def archived_chain(archive: Archive, symbol: str, at_ns: int | None = None) -> A
         rows.column("strike").to_numpy(),
         pc.equal(rows.column("right"), "C").to_numpy(),
         multiplier=first["multiplier"],
+        is_american=exercise_on(symbol) == "american",
+        source=source,
+        is_synthetic=bool(pc.any(rows.column("is_synthetic")).as_py()),
         **{name: rows.column(name).to_numpy() for name in _NUMBERS},
     )
-    return ArchivedChain(chain, source, bool(pc.any(rows.column("is_synthetic")).as_py()))
+    return ArchivedChain(chain, source, chain.is_synthetic)
 
 
 def _nothing(archive: Archive, symbol: str, at_ns: int | None) -> NoDataError:

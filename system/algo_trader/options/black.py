@@ -143,12 +143,28 @@ def fast_greeks(
     """
     from system.algo_trader.options.black_kernels import fill_greeks
 
-    s, k, t, v, call, r, q = _aligned(
+    s, k, t, v, call, r, q, shape = flat_options(
         spot, strike, years, volatility, is_call, rate, dividend_yield
     )
     out = np.empty((len(Greeks._fields), s.size))
-    fill_greeks(flat(s), flat(k), flat(t), flat(v), flat(call), flat(r), flat(q), out)
-    return Greeks(*(row.reshape(s.shape) for row in out))
+    fill_greeks(s, k, t, v, call, r, q, out)
+    return Greeks(*(row.reshape(shape) for row in out))
+
+
+def flat_options(
+    spot: npt.ArrayLike,
+    strike: npt.ArrayLike,
+    years: npt.ArrayLike,
+    volatility: npt.ArrayLike,
+    is_call: npt.ArrayLike,
+    rate: npt.ArrayLike,
+    dividend_yield: npt.ArrayLike,
+) -> tuple[Floats, Floats, Floats, Floats, Flags, Floats, Floats, tuple[int, ...]]:
+    """Return all arguments as rows of one length, and the shape that they broadcast to."""
+    s, k, t, v, call, r, q = _aligned(
+        spot, strike, years, volatility, is_call, rate, dividend_yield
+    )
+    return flat(s), flat(k), flat(t), flat(v), flat(call), flat(r), flat(q), s.shape
 
 
 def flat(column: npt.NDArray[Any]) -> npt.NDArray[Any]:

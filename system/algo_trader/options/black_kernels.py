@@ -15,28 +15,37 @@ _INV_SQRT_2PI: Final = 0.3989422804014327
 
 
 @kernel
+def hart_ratio(x: float) -> float:
+    """Return N(-x) / exp(-x^2 / 2) for 0 <= x < 7, to 1e-15 of one.
+
+    Hart's rational approximation (Computer Approximations, 1968, no. 5666), as in West, "Better
+    Approximations to Cumulative Normal Functions" (Wilmott, 2005).
+    """
+    top = 3.52624965998911e-02 * x + 0.700383064443688
+    top = top * x + 6.37396220353165
+    top = top * x + 33.912866078383
+    top = top * x + 112.079291497871
+    top = top * x + 221.213596169931
+    top = top * x + 220.206867912376
+    low = 8.83883476483184e-02 * x + 1.75566716318264
+    low = low * x + 16.064177579207
+    low = low * x + 86.7807322029461
+    low = low * x + 296.564248779674
+    low = low * x + 637.333633378831
+    low = low * x + 793.826512519948
+    low = low * x + 440.413735824752
+    return top / low
+
+
+@kernel
 def tail_ratio(x: float) -> float:
     """Return N(-x) / exp(-x^2 / 2) for x >= 0, N the normal distribution.
 
-    Hart's rational approximation (Computer Approximations, 1968, no. 5666), as in West, "Better
-    Approximations to Cumulative Normal Functions" (Wilmott, 2005); in the tail the continued
-    fraction of Mills' ratio. The relative error stays below 3e-13.
+    Hart's approximation, and in the tail the continued fraction of Mills' ratio. The relative error
+    stays below 3e-13.
     """
     if x < _TAIL_FROM:
-        top = 3.52624965998911e-02 * x + 0.700383064443688
-        top = top * x + 6.37396220353165
-        top = top * x + 33.912866078383
-        top = top * x + 112.079291497871
-        top = top * x + 221.213596169931
-        top = top * x + 220.206867912376
-        low = 8.83883476483184e-02 * x + 1.75566716318264
-        low = low * x + 16.064177579207
-        low = low * x + 86.7807322029461
-        low = low * x + 296.564248779674
-        low = low * x + 637.333633378831
-        low = low * x + 793.826512519948
-        low = low * x + 440.413735824752
-        return top / low
+        return hart_ratio(x)
     # What the left-out terms come to, were they all alike.
     fraction = 0.5 * (x + math.sqrt(x * x + 4.0 * (_FRACTION_TERMS + 1)))
     for term in range(_FRACTION_TERMS, 0, -1):

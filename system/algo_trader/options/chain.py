@@ -51,7 +51,11 @@ class Chain:
         vendor_volatility: The vendor's implied volatility (0.2 is 20 %), NaN where missing [n].
         vendor_delta: The vendor's delta, NaN where missing [n].
         vendor_gamma: The vendor's gamma, NaN where missing [n].
+        is_american: True where a contract can be exercised before it expires [n].
         multiplier: Shares a contract.
+        source: Who quoted it, None when nobody says.
+        fetched_at_ns: When it was fetched, nanoseconds UTC; None when nobody says.
+        is_synthetic: Whether the quotes are simulated.
     """
 
     underlying: str
@@ -68,7 +72,11 @@ class Chain:
     vendor_volatility: Floats
     vendor_delta: Floats
     vendor_gamma: Floats
+    is_american: Flags
     multiplier: float = 100.0
+    source: str | None = None
+    fetched_at_ns: int | None = None
+    is_synthetic: bool = False
 
     @classmethod
     def of(
@@ -81,6 +89,10 @@ class Chain:
         is_call: npt.ArrayLike,
         *,
         multiplier: float = 100.0,
+        is_american: npt.ArrayLike = False,
+        source: str | None = None,
+        fetched_at_ns: int | None = None,
+        is_synthetic: bool = False,
         **numbers: npt.ArrayLike | None,
     ) -> Chain:
         """Build a chain from columns in any order.
@@ -95,6 +107,10 @@ class Chain:
             strike: Dollars, above 0 [n].
             is_call: True for calls [n].
             multiplier: Shares a contract.
+            is_american: Whether contracts can be exercised early, one for all or [n].
+            source: Who quoted it.
+            fetched_at_ns: When it was fetched, nanoseconds UTC.
+            is_synthetic: Whether the quotes are simulated.
             **numbers: `bid`, `ask`, `last`, `volume`, `open_interest`, `vendor_volatility`,
                 `vendor_delta`, `vendor_gamma` [n]; what is left out is NaN, volume and open
                 interest 0.
@@ -113,7 +129,15 @@ class Chain:
         columns = {name: _column(name, numbers.pop(name, None), settles.size) for name in _NUMBERS}
         if numbers:
             raise InputError(f"a chain has no column {sorted(numbers)[0]!r}")
-        lengths = {settles.size, strikes.size, calls.size, *(c.size for c in columns.values())}
+        early = np.asarray(is_american, dtype=np.bool_)
+        early = np.full(settles.size, early) if early.ndim == 0 else early
+        lengths = {
+            settles.size,
+            strikes.size,
+            calls.size,
+            early.size,
+            *(c.size for c in columns.values()),
+        }
         if len(lengths) > 1:
             raise InputError(
                 f"the columns of {underlying}'s chain have different lengths: {sorted(lengths)}"
@@ -135,7 +159,11 @@ class Chain:
             settles_ns=settles,
             strike=strikes,
             is_call=calls,
+            is_american=early[order],
             multiplier=multiplier,
+            source=source,
+            fetched_at_ns=fetched_at_ns,
+            is_synthetic=is_synthetic,
             **{name: column[order] for name, column in columns.items()},
         )
 
@@ -151,12 +179,19 @@ class Chain:
     @property
     def expiries_ns(self) -> Instants:
         """The settlement moments that occur, ascending."""
-        return np.unique(self.settles_ns)
+        return self.settles_ns[self._is_first]
 
     @property
     def expiry_index(self) -> Numbers:
         """Position of each contract's settlement in `expiries_ns` [n]."""
-        return np.unique(self.settles_ns, return_inverse=True)[1].astype(np.int64)
+        return np.cumsum(self._is_first, dtype=np.int64) - 1
+
+    @property
+    def _is_first(self) -> Flags:
+        """True for the first contract of each settlement: a chain is sorted by it."""
+        first = np.ones(len(self), dtype=np.bool_)
+        first[1:] = self.settles_ns[1:] != self.settles_ns[:-1]
+        return first
 
     def where(self, keep: Flags) -> Chain:
         """Return the chain of some contracts only.

@@ -58,6 +58,11 @@ def chain_of_documents(documents: Sequence[Mapping[str, Any]]) -> Chain:
     def column(name: str) -> list[Any]:
         return [value for each in documents for value in each[name]]
 
+    columns: dict[str, Any] = {
+        name: [np.nan if value is None else value for value in column(name)]
+        for name in _COLUMNS
+        if name != "strike"
+    }
     return Chain.of(
         first["symbol"],
         first["spot"],
@@ -66,11 +71,11 @@ def chain_of_documents(documents: Sequence[Mapping[str, Any]]) -> Chain:
         column("strike"),
         [{"C": True, "P": False}[right] for right in column("right")],
         multiplier=first["multiplier"],
-        **{
-            name: [np.nan if value is None else value for value in column(name)]
-            for name in _COLUMNS
-            if name != "strike"
-        },
+        is_american=column("american"),
+        source=first["source"],
+        fetched_at_ns=None if first["fetched_at"] is None else parse_rfc3339(first["fetched_at"]),
+        is_synthetic=first["is_synthetic"],
+        **columns,
     )
 
 
@@ -83,6 +88,10 @@ def _document(chain: Chain, day: str, listed: Sequence[str]) -> dict[str, Any]:
         "spot": chain.spot,
         "as_of": rfc3339(chain.as_of_ns),
         "multiplier": chain.multiplier,
+        "source": chain.source,
+        "fetched_at": None if chain.fetched_at_ns is None else rfc3339(chain.fetched_at_ns),
+        "is_synthetic": chain.is_synthetic,
+        "american": chain.is_american.tolist(),
         "settles": [moments[moment] for moment in chain.settles_ns.tolist()],
         "right": ["C" if call else "P" for call in chain.is_call.tolist()],
         **{name: _nullable(getattr(chain, name)) for name in _COLUMNS},

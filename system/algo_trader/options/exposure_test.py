@@ -181,6 +181,7 @@ def test_at_the_spot_the_profile_is_the_chains_own_exposure() -> None:
 )
 @example(drawn=[(8.5, 1125.0, 1.0)], count=27)
 @example(drawn=[(8.771484375, 1038.0, 1.0)], count=28)
+@example(drawn=[(8.875, 519.0, 0.0)], count=2)
 def test_any_bells_are_summed_like_the_reference(
     drawn: list[tuple[float, float, float]], count: int
 ) -> None:

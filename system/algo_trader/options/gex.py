@@ -9,6 +9,7 @@ import numpy as np
 
 from infrastructure.clock import rfc3339
 from system.algo_trader.options.chain import Chain, new_york_dates
+from system.algo_trader.options.early_exercise import EARLY_EXERCISE_MATTERS
 from system.algo_trader.options.exposure import (
     CALLS_PLUS_PUTS_MINUS,
     MEASURES,
@@ -20,6 +21,7 @@ from system.algo_trader.options.exposure import (
     buckets_of,
     exposures_of,
 )
+from system.algo_trader.options.implied import Bands
 from system.algo_trader.options.landmarks import (
     Landmark,
     call_wall,
@@ -37,6 +39,7 @@ from system.algo_trader.options.profile import (
     profile_of,
 )
 from system.algo_trader.options.ratios import Ratio, TermPoint, put_call_ratio, term_structure
+from system.algo_trader.options.smile import at_the_money, band_documents, bands_of
 from system.algo_trader.options.surface import (
     GreeksSource,
     Preference,
@@ -106,7 +109,7 @@ class GexReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values for JSON; null wherever there is a reason beside it."""
         chain, exposures = self.surface.chain, self.exposures
-        buckets = buckets_of(exposures, chain)
+        buckets, bands = buckets_of(exposures, chain), bands_of(self.surface)
         return {
             "symbol": chain.underlying,
             "as_of": rfc3339(chain.as_of_ns),
@@ -116,6 +119,11 @@ class GexReport:
             "convention": exposures.convention.name,
             "weighting": exposures.weighting,
             "units": UNITS,
+            "provenance": {
+                "source": chain.source,
+                "fetched_at": None if chain.fetched_at_ns is None else rfc3339(chain.fetched_at_ns),
+                "is_synthetic": chain.is_synthetic,
+            },
             "contracts": len(chain),
             "contracts_expired": self.expired,
             "contracts_used": int(np.count_nonzero(exposures.used)),
@@ -123,6 +131,12 @@ class GexReport:
             "confidence": self.confidence,
             "volatility_source": _counts(self.surface.volatility_source, VolatilitySource),
             "greeks_source": _counts(self.surface.greeks_source, GreeksSource),
+            "early_exercise": {
+                "american": int(np.count_nonzero(chain.is_american)),
+                "matters": int(np.count_nonzero(self.surface.early_exercise.matters)),
+                "threshold": EARLY_EXERCISE_MATTERS,
+            },
+            "iv_bands": band_documents(self.surface, bands),
             "total": {m: _sides(*exposures.total(m)) for m in MEASURES},
             "flip": _flip(self.profile.flip),
             "per_strike_flip": _flip(self.strike_flip),
@@ -133,7 +147,7 @@ class GexReport:
             "put_call_volume": _ratio(self.volume_ratio),
             "put_call_open_interest": _ratio(self.interest_ratio),
             "buckets": buckets,
-            "expiries": self._expiries(),
+            "expiries": self._expiries(bands),
             "strikes": self._strikes(),
             "profile": {
                 "level": self.profile.levels.tolist(),
@@ -141,9 +155,15 @@ class GexReport:
             },
         }
 
-    def _expiries(self) -> list[dict[str, Any]]:
+    def _expiries(self, bands: Bands) -> list[dict[str, Any]]:
         terms = self.surface.terms
         dates = new_york_dates(terms.settles_ns)
+        nearest = at_the_money(self.surface, bands)
+        early = np.bincount(
+            self.surface.expiry_index,
+            weights=self.surface.early_exercise.matters,
+            minlength=terms.settles_ns.size,
+        )
         return [
             {
                 "date": dates[i].isoformat(),
@@ -157,6 +177,8 @@ class GexReport:
                 "put_wing": point.put_wing,
                 "call_wing": point.call_wing,
                 "skew": point.skew,
+                "iv_band": nearest[i],
+                "early_exercise": int(early[i]),
                 "max_pain": _landmark(self.max_pain[point.settles_ns]),
                 **{m: _row(self.exposures, "by_expiry", m, i) for m in MEASURES},
             }

@@ -102,6 +102,30 @@ def implied_volatility(
     return Implied(volatility.reshape(p.shape), reason.reshape(p.shape))
 
 
+def reasons_of(
+    price: npt.ArrayLike,
+    forward: npt.ArrayLike,
+    strike: npt.ArrayLike,
+    years: npt.ArrayLike,
+    is_call: npt.ArrayLike,
+    *,
+    discount: npt.ArrayLike = 1.0,
+) -> Reasons:
+    """Return the reasons of `implied_volatility` without its volatilities; arguments alike.
+
+    A price within rounding of its bounds may be OK here and refused there.
+    """
+    from system.algo_trader.options.implied_kernels import fill_reasons
+
+    numbers = (price, forward, strike, years, discount)
+    p, f, k, t, df, call = np.broadcast_arrays(
+        *(np.asarray(x, dtype=np.float64) for x in numbers), np.asarray(is_call, dtype=np.bool_)
+    )
+    reason = np.empty(p.size, dtype=np.uint8)
+    fill_reasons(p.ravel(), f.ravel(), k.ravel(), t.ravel(), call.ravel(), df.ravel(), reason)
+    return reason.reshape(p.shape)
+
+
 def implied_bands(
     bid: npt.ArrayLike,
     ask: npt.ArrayLike,

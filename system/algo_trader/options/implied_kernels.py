@@ -118,6 +118,46 @@ def total_volatility(beta: float, x: float) -> float:
 
 
 @kernel
+def time_value(
+    price: float, f: float, k: float, t: float, is_call: bool, df: float
+) -> tuple[int, float]:
+    """Return a contract's reason, and its undiscounted price less what it pays at the forward."""
+    if not (f > 0.0 and k > 0.0 and df > 0.0 and f * k * df < math.inf):
+        return _BAD_INPUT, math.nan
+    if not t > 0.0:
+        return _EXPIRED, math.nan
+    if not -math.inf < price < math.inf:
+        return _NO_PRICE, math.nan
+    value = price / df
+    if is_call and f > k:
+        value -= f - k
+    elif not is_call and k > f:
+        value -= k - f
+    if value <= 0.0:
+        return _BELOW_INTRINSIC, value
+    if value >= min(f, k):
+        return _ABOVE_BOUND, value
+    return _OK, value
+
+
+@kernel
+def fill_reasons(
+    price: Floats,
+    forward: Floats,
+    strike: Floats,
+    years: Floats,
+    is_call: Flags,
+    discount: Floats,
+    reason: npt.NDArray[np.uint8],
+) -> None:
+    """Fill reasons alone; all arrays are [n], the meaning as in `implied`."""
+    for i in range(price.size):
+        reason[i], _ = time_value(
+            price[i], forward[i], strike[i], years[i], is_call[i], discount[i]
+        )
+
+
+@kernel
 def fill_implied(
     price: Floats,
     forward: Floats,
@@ -133,28 +173,9 @@ def fill_implied(
         volatility[i] = math.nan
         f = forward[i]
         k = strike[i]
-        df = discount[i]
         t = years[i]
-        if not (f > 0.0 and k > 0.0 and df > 0.0 and f * k * df < math.inf):
-            reason[i] = _BAD_INPUT
-            continue
-        if not t > 0.0:
-            reason[i] = _EXPIRED
-            continue
-        if not -math.inf < price[i] < math.inf:
-            reason[i] = _NO_PRICE
-            continue
-        value = price[i] / df
-        bound = min(f, k)
-        if is_call[i] and f > k:
-            value -= f - k
-        elif not is_call[i] and k > f:
-            value -= k - f
-        if value <= 0.0:
-            reason[i] = _BELOW_INTRINSIC
-            continue
-        if value >= bound:
-            reason[i] = _ABOVE_BOUND
+        reason[i], value = time_value(price[i], f, k, t, is_call[i], discount[i])
+        if reason[i] != _OK:
             continue
         unit = math.sqrt(f * k)
         x = -abs(math.log(f / k))
@@ -166,4 +187,3 @@ def fill_implied(
             reason[i] = _BELOW_INTRINSIC
             continue
         volatility[i] = total_volatility(beta, x) / math.sqrt(t)
-        reason[i] = _OK

@@ -51,16 +51,22 @@ def max_pain(chain: Chain) -> dict[int, Landmark]:
     Args:
         chain: Open interest by contract.
     """
-    found: dict[int, Landmark] = {}
-    settles = chain.settles_ns
+    held = np.where(np.isfinite(chain.open_interest), chain.open_interest, 0.0)
+    # A chain is sorted by settlement and strike: each strike's contracts are neighbours.
+    first = np.ones(len(chain), dtype=np.bool_)
+    first[1:] = (np.diff(chain.strike) != 0) | (np.diff(chain.settles_ns) != 0)
+    index = np.cumsum(first) - 1
+    strikes, settles = chain.strike[first], chain.settles_ns[first]
+    slots = np.bincount(2 * index + chain.is_call, weights=held, minlength=2 * strikes.size)
+    calls: Floats = slots[1::2].astype(np.float64)
+    puts: Floats = slots[::2].astype(np.float64)
     expiries = chain.expiries_ns
     starts = np.searchsorted(settles, expiries, side="left")
     ends = np.searchsorted(settles, expiries, side="right")
-    held = np.where(np.isfinite(chain.open_interest), chain.open_interest, 0.0)
-    for moment, start, end in zip(expiries, starts, ends, strict=True):
-        here = slice(int(start), int(end))
-        found[int(moment)] = _pain(chain.strike[here], chain.is_call[here], held[here], chain.spot)
-    return found
+    return {
+        int(moment): _pain(strikes[start:end], calls[start:end], puts[start:end], chain.spot)
+        for moment, start, end in zip(expiries, starts, ends, strict=True)
+    }
 
 
 def payout(strikes: Floats, calls: Floats, puts: Floats) -> Floats:
@@ -80,12 +86,9 @@ def payout(strikes: Floats, calls: Floats, puts: Floats) -> Floats:
     return below + np.concatenate((above, [0.0]))
 
 
-def _pain(strike: Floats, is_call: Flags, held: Floats, spot: float) -> Landmark:
-    if not held.any():
+def _pain(strikes: Floats, calls: Floats, puts: Floats, spot: float) -> Landmark:
+    if not (calls.any() or puts.any()):
         return Landmark(None, "no contract is open")
-    strikes, index = np.unique(strike, return_inverse=True)
-    calls: Floats = np.bincount(index, weights=np.where(is_call, held, 0.0)).astype(np.float64)
-    puts: Floats = np.bincount(index, weights=np.where(is_call, 0.0, held)).astype(np.float64)
     return Landmark(_largest(strikes, -payout(strikes, calls, puts), spot), None)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from infrastructure.errors import InputError
 from system.algo_trader.options.black import Floats
-from system.algo_trader.options.chain import Chain, Instants
+from system.algo_trader.options.chain import Chain, Instants, Numbers
 
 SECONDS_PER_YEAR: Final = 365 * 86_400
 FLOOR_S: Final = 60.0
@@ -116,10 +116,95 @@ def terms_of(chain: Chain, curve: RateCurve, *, dividend_yield: float = 0.0) -> 
     settles = chain.expiries_ns
     years = years_to_settlement(settles, chain.as_of_ns)
     rate = curve.at(years)
-    discount = np.exp(-rate * years)
-    forward = chain.spot * np.exp((rate - dividend_yield) * years)
-    source = np.full(settles.size, ForwardSource.SPOT_CARRIED, dtype=np.uint8)
-    pairs = np.zeros(settles.size, dtype=np.int64)
+    carried = Terms(
+        settles_ns=settles,
+        years=years,
+        rate=rate,
+        discount=np.exp(-rate * years),
+        forward=chain.spot * np.exp((rate - dividend_yield) * years),
+        carry_yield=np.full(settles.size, dividend_yield),
+        source=np.full(settles.size, ForwardSource.SPOT_CARRIED, dtype=np.uint8),
+        pairs=np.zeros(settles.size, dtype=np.int64),
+    )
+    pairs = pairs_of(chain)
+    return with_forwards(chain, carried, pairs, np.zeros(pairs.gap.size))
+
+
+class Pairs(NamedTuple):
+    """Hold the strikes whose call and put both have a middle, by expiry.
+
+    Attributes:
+        put: Positions of the puts in the chain; each one's call is the next contract [k].
+        gap: Call less put in dollars [k].
+        expiry: Position of each one's expiry [k].
+        votes: Positions here of each expiry's strikes nearest the money, -1 where there are fewer
+            [m, PAIRS].
+    """
+
+    put: Numbers
+    gap: Floats
+    expiry: Numbers
+    votes: Numbers
+
+
+def with_forwards(chain: Chain, terms: Terms, pairs: Pairs, shift: Floats) -> Terms:
+    """Return terms whose forwards the pairs vote on, where there are any.
+
+    Args:
+        chain: Without expired contracts.
+        terms: Stays where an expiry has no pair.
+        pairs: Of the chain.
+        shift: What a call's price holds beside parity, less what its put's does, in dollars [k].
+    """
+    voter = pairs.votes
+    there = voter >= 0
+    count = there.sum(axis=1)
+    fair = chain.strike[pairs.put] + (pairs.gap - shift) / terms.discount[pairs.expiry]
+    rows: Floats = np.full(voter.shape, np.inf)
+    rows[there] = fair[voter[there]]
+    voted = median_of(rows, count)
+    by_parity = (count > 0) & (voted > 0)
+    forward = np.where(by_parity, voted, terms.forward)
+    return replace(
+        with_carry(chain, terms, forward),
+        source=np.where(by_parity, ForwardSource.PARITY, terms.source).astype(np.uint8),
+        pairs=np.where(by_parity, count, 0),
+    )
+
+
+def with_carry(chain: Chain, terms: Terms, forward: Floats) -> Terms:
+    """Return terms with other forwards and the yields that lead to them.
+
+    Args:
+        chain: Tells the spot.
+        terms: All else.
+        forward: Dollars [m].
+    """
+    carry = terms.rate - np.log(forward / chain.spot) / terms.years
+    return replace(terms, forward=forward, carry_yield=carry)
+
+
+def median_of(rows: Floats, count: Numbers) -> Floats:
+    """Return the median of each row's first values in order, inf where it has none.
+
+    Args:
+        rows: Values, and inf in the places that count for nothing [m, k].
+        count: How many values a row has [m].
+    """
+    ordered = np.sort(rows, axis=1)
+    line = np.arange(len(count))
+    upper = ordered[line, np.minimum(count // 2, rows.shape[1] - 1)]
+    lower = ordered[line, np.maximum((count - 1) // 2, 0)]
+    with np.errstate(invalid="ignore"):
+        found: Floats = 0.5 * (lower + upper)
+    return np.where(count > 0, found, np.inf)
+
+
+def pairs_of(chain: Chain) -> Pairs:
+    """Return the strikes whose call and put both have a bid and an ask that do not cross.
+
+    Those whose call and put cost most nearly the same vote on the forward.
+    """
     mid = chain.mid
     put = np.flatnonzero(
         (chain.settles_ns[1:] == chain.settles_ns[:-1])
@@ -128,26 +213,12 @@ def terms_of(chain: Chain, curve: RateCurve, *, dividend_yield: float = 0.0) -> 
         & np.isfinite(mid[:-1])
     )
     gap = mid[put + 1] - mid[put]
-    strike = chain.strike[put]
-    starts = np.searchsorted(chain.settles_ns[put], settles, side="left")
-    ends = np.searchsorted(chain.settles_ns[put], settles, side="right")
-    for at, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        if start == end:
-            continue
-        here = slice(int(start), int(end))
-        nearest = np.argsort(np.abs(gap[here]), kind="stable")[:PAIRS]
-        voted = float(np.median((strike[here] + gap[here] / discount[at])[nearest]))
-        if voted > 0:
-            forward[at] = voted
-            source[at] = ForwardSource.PARITY
-            pairs[at] = nearest.size
-    return Terms(
-        settles_ns=settles,
-        years=years,
-        rate=rate,
-        discount=discount,
-        forward=forward,
-        carry_yield=rate - np.log(forward / chain.spot) / years,
-        source=source,
-        pairs=pairs,
-    )
+    expiry = chain.expiry_index[put]
+    count = chain.expiries_ns.size
+    starts = np.searchsorted(expiry, np.arange(count), side="left")
+    order = np.lexsort((np.abs(gap), expiry))
+    place = starts[:, None] + np.arange(PAIRS)
+    inside = place < np.searchsorted(expiry, np.arange(count), side="right")[:, None]
+    votes = np.full(place.shape, -1, dtype=np.int64)
+    votes[inside] = order[place[inside]]
+    return Pairs(put, gap, expiry, votes)

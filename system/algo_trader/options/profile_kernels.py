@@ -61,7 +61,7 @@ def sum_bells(
             total[j] += value
         value = peak
         ratio = bend / tilt
-        last = max(0, int(start - (cut_off + z) / g))
+        last = max(0, math.ceil(start - (cut_off + z) / g))
         for j in range(start - 1, last - 1, -1):
             value *= ratio
             ratio *= shrink

@@ -1,6 +1,7 @@
 """Judge chains, their forwards and their volatilities by prices whose answers are known."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,10 @@ from system.algo_trader.options.parity import (
     terms_of,
     years_to_settlement,
 )
+from system.algo_trader.options.smile import bands_of
 from system.algo_trader.options.surface import (
     GreeksSource,
     VolatilitySource,
-    bands_of,
     surface_of,
 )
 from system.algo_trader.options.synthetic import DAY_NS, NOW_NS, RATE, YIELD, synthetic_chain
@@ -33,7 +34,7 @@ def small_chain(**columns: npt.ArrayLike) -> Chain:
     """Two strikes of one expiry in 30 days around a spot of 100, priced at 20 %."""
     strike, is_call = np.array([95.0, 95, 105, 105]), np.array([False, True, False, True])
     price = greeks(100, strike, 30 / 365, 0.2, is_call, rate=RATE, dividend_yield=YIELD).price
-    given: dict[str, npt.ArrayLike | None] = {
+    given: dict[str, Any] = {
         "bid": price - 0.02,
         "ask": price + 0.02,
         "open_interest": [10, 20, 30, 40],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from system.algo_trader.options.black import greeks
+from system.algo_trader.options.american import fast_american_greeks
+from system.algo_trader.options.american_scheme import FAST
+from system.algo_trader.options.black import Flags, Floats, greeks
 from system.algo_trader.options.chain import Chain
 from system.algo_trader.options.parity import FLOOR_S, SECONDS_PER_YEAR
 
@@ -21,6 +23,7 @@ def synthetic_chain(
     strikes: int = 250,
     seed: int = 6,
     half_spread: float = 0.0,
+    american: bool = False,
 ) -> Chain:
     """Return a chain whose quotes are model prices of a smile, with drawn open interest.
 
@@ -30,6 +33,7 @@ def synthetic_chain(
         strikes: So many an expiry, out to about four standard deviations.
         seed: Of the drawn open interest and volume.
         half_spread: Dollars between the middle and each side of a quote.
+        american: Whether the contracts can be exercised early, and are priced so.
     """
     draw = np.random.default_rng(seed)
     days = np.unique(np.round(np.geomspace(0.5, 700, expiries), 3))
@@ -44,9 +48,8 @@ def synthetic_chain(
     sigma = np.clip(0.16 - 0.12 * smile / np.sqrt(t + 0.05) + 0.1 * smile**2, 0.06, 1.5)
     both = {name: np.repeat(x, 2) for name, x in (("k", strike), ("t", t), ("v", sigma))}
     is_call = np.tile([False, True], strike.size)
-    price = greeks(
-        spot, both["k"], both["t"], both["v"], is_call, rate=RATE, dividend_yield=YIELD
-    ).price
+    model = _american_price if american else _european_price
+    price = model(spot, both["k"], both["t"], both["v"], is_call)
     n = price.size
     return Chain.of(
         "SYN",
@@ -60,4 +63,22 @@ def synthetic_chain(
         open_interest=draw.integers(0, 5000, n).astype(float),
         volume=draw.integers(0, 900, n).astype(float),
         vendor_volatility=both["v"],
+        is_american=american,
+        source="synthetic",
+        fetched_at_ns=NOW_NS,
+        is_synthetic=True,
     )
+
+
+def _european_price(
+    spot: float, strike: Floats, years: Floats, sigma: Floats, is_call: Flags
+) -> Floats:
+    return greeks(spot, strike, years, sigma, is_call, rate=RATE, dividend_yield=YIELD).price
+
+
+def _american_price(
+    spot: float, strike: Floats, years: Floats, sigma: Floats, is_call: Flags
+) -> Floats:
+    return fast_american_greeks(
+        spot, strike, years, sigma, is_call, rate=RATE, dividend_yield=YIELD, scheme=FAST
+    ).price

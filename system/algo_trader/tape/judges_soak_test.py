@@ -1,6 +1,6 @@
-"""Judge Lee-Ready by tclf, trade by trade, and implied volatility by vollib, run elsewhere.
+"""Judge Lee-Ready by tclf, implied volatility by vollib, American prices by QuantLib, elsewhere.
 
-Both need numpy 1.26, which has no wheel past CPython 3.12, while Bazel's interpreter is newer. So
+They need numpy 1.26, which has no wheel past CPython 3.12, while Bazel's interpreter is newer. So
 this is no target of the integration config: `.ci/run` runs it with pytest, and so can anybody whose
 Python is 3.11 or 3.12.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from system.algo_trader.options.american import american_price, fast_american_greeks
+from system.algo_trader.options.american_scheme import FAST
 from system.algo_trader.options.black import greeks
 from system.algo_trader.options.implied import implied_volatility
 from system.algo_trader.tape.classify import classify, prevailing_quotes
@@ -23,7 +25,8 @@ from system.algo_trader.tape.sides import Rule
 ROOT = Path(__file__).resolve().parents[3]
 LOCK = ROOT / "requirements_judges_tape_lock.txt"
 TRADES = 1_000_000
-OPTIONS = 20_000
+OPTIONS = 100_000
+AMERICAN = 2_000
 RATE, YIELD = 0.043, 0.013
 
 TCLF = """
@@ -42,6 +45,27 @@ from vollib.black_scholes_merton.implied_volatility import implied_volatility
 rows = np.load(sys.argv[1]).tolist()
 found = [implied_volatility(*row, "c" if call else "p") for *row, call in rows]
 np.save(sys.argv[2], found)
+"""
+QUANTLIB = """
+import sys
+import numpy as np
+import QuantLib as ql
+today, count = ql.Date(1, 1, 2020), ql.Actual365Fixed()
+ql.Settings.instance().evaluationDate = today
+scheme = ql.QdFpAmericanEngine.highPrecisionScheme()
+def flat(rate):
+    return ql.YieldTermStructureHandle(ql.FlatForward(today, rate, count))
+def price(spot, days, sigma, rate, pays, call):
+    vol = ql.BlackConstantVol(today, ql.NullCalendar(), sigma, count)
+    process = ql.BlackScholesMertonProcess(
+        ql.QuoteHandle(ql.SimpleQuote(spot)), flat(pays), flat(rate),
+        ql.BlackVolTermStructureHandle(vol),
+    )
+    payoff = ql.PlainVanillaPayoff(ql.Option.Call if call else ql.Option.Put, 100.0)
+    option = ql.VanillaOption(payoff, ql.AmericanExercise(today, today + int(days)))
+    option.setPricingEngine(ql.QdFpAmericanEngine(process, scheme))
+    return option.NPV()
+np.save(sys.argv[2], [price(*row) for row in np.load(sys.argv[1]).tolist()])
 """
 
 
@@ -115,7 +139,7 @@ def test_options_with_a_yield_have_the_volatility_that_vollib_finds(
     ours = implied_volatility(made.price, forward, strike, years, call, discount=discount)
     intrinsic = discount * np.maximum(np.where(call, forward - strike, strike - forward), 0)
     told = (made.price - intrinsic > 0.01) & (made.vega > 1e-4)
-    assert np.count_nonzero(told) > 15_000
+    assert np.count_nonzero(told) > 90_000
     same = [np.full(OPTIONS, each) for each in (RATE, YIELD)]
     rows = np.column_stack([made.price, spot, strike, years, *same, call])[told]
     theirs = asked(judge, VOLLIB, rows, tmp_path)
@@ -123,3 +147,34 @@ def test_options_with_a_yield_have_the_volatility_that_vollib_finds(
         np.isnan(ours.volatility[~told])
     )
     assert np.max(np.abs(theirs - ours.volatility[told])) < 1e-8
+    # Where time value or vega say too little about the volatility, the premium comes back.
+    rest = ~told & np.isfinite(ours.volatility)
+    again = greeks(
+        spot, strike, years, ours.volatility, call, rate=RATE, dividend_yield=YIELD
+    ).price
+    assert np.max(np.abs(again - made.price)[rest]) < 1e-8
+    # No volatility is missing but where rounding left no time value at all.
+    missing = np.isnan(ours.volatility)
+    assert np.max((made.price - intrinsic)[missing], initial=0) < 1e-9
+
+
+def test_american_options_have_the_price_of_quantlibs_fixed_point_engine(
+    judge: Path, tmp_path: Path
+) -> None:
+    draw = np.random.default_rng(62)
+    days = np.rint(np.exp(draw.uniform(math.log(1), math.log(1_000), AMERICAN)))
+    sigma = draw.uniform(0.06, 1.0, AMERICAN)
+    rate, pays = draw.uniform(0.001, 0.09, AMERICAN), draw.uniform(0, 0.09, AMERICAN)
+    spot = 100 * np.exp(draw.uniform(-3, 3, AMERICAN) * sigma * np.sqrt(days / 365))
+    call = draw.random(AMERICAN) < 0.5
+    given = (spot, 100.0, days / 365, sigma, call)
+    ours = american_price(*given, rate=rate, dividend_yield=pays)
+    fast = fast_american_greeks(*given, rate=rate, dividend_yield=pays, scheme=FAST).price
+    rows = np.column_stack([spot, days, sigma, rate, pays, call]).astype(np.float64)
+    theirs = asked(judge, QUANTLIB, rows, tmp_path)
+    assert np.count_nonzero(np.isnan(ours)) == 0
+    premium = ours - greeks(*given, rate=rate, dividend_yield=pays).price
+    assert np.count_nonzero(premium > 0.01) > AMERICAN // 4
+    assert np.quantile(np.abs(ours - theirs), 0.95) < 5e-5
+    assert np.max(np.abs(ours - theirs)) < 2e-3
+    assert np.quantile(np.abs(fast - theirs), 0.95) < 2e-3
