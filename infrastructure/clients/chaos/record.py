@@ -69,7 +69,7 @@ class Record:
             self.sessions.append(int(found[1]))
         elif isinstance(event, Disconnected):
             self.disconnects += 1
-        else:
+        elif isinstance(event, Refused):
             self.refused.append(event)
 
     def session_of(self, service: Service) -> int | None:
