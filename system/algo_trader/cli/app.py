@@ -20,6 +20,7 @@ from system.algo_trader.cli import (
     orders,
     portfolio,
     schwab,
+    quality,
     services,
     sim,
     store,
@@ -67,6 +68,7 @@ def build() -> typer.Typer:
     app.add_typer(options.app, name="options")
     app.add_typer(orders.app, name="orders")
     app.add_typer(schwab.app, name="schwab")
+    app.add_typer(quality.app, name="quality")
     app.add_typer(services.app, name="services")
     app.add_typer(config.app, name="config")
     return app
