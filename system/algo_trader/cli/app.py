@@ -25,6 +25,7 @@ from system.algo_trader.cli import (
     sim,
     store,
     tape,
+    stream,
     watchlist,
 )
 from system.algo_trader.cli.invocation import Invocation
@@ -54,6 +55,7 @@ def build() -> typer.Typer:
     app.command("levels")(levels.levels)
     app.command("gex")(gex.gex)
     app.command("tape")(tape.tape)
+    app.command("stream")(stream.stream)
     app.command("quote")(portfolio.quote)
     app.command("chain")(portfolio.chain)
     app.command("accounts")(portfolio.accounts)

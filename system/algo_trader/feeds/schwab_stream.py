@@ -80,7 +80,7 @@ class SchwabStreamFeed:
         self._names = [each.symbol for each in instruments]
         wanted: dict[Service, list[str]] = {}
         for each in instruments:
-            for service in _services(each, channels):
+            for service in services_of(each, channels):
                 wanted.setdefault(service, []).append(each.key)
         if Channel.ACTIVITY in channels:
             wanted[Service.ACCT_ACTIVITY] = [ACTIVITY_KEY]
@@ -173,7 +173,8 @@ class SchwabStreamFeed:
         return None
 
 
-def _services(instrument: Instrument, channels: Sequence[Channel]) -> list[Service]:
+def services_of(instrument: Instrument, channels: Sequence[Channel]) -> list[Service]:
+    """Return the services that carry an instrument on some channels."""
     found = []
     if Channel.TICKS in channels:
         found.append(Service(instrument.service))

@@ -1,4 +1,7 @@
-"""Bars built from trades, and bars that a feed streams, as rows of the archive."""
+"""Bars built from trades, and bars that a feed streams, as rows of the archive.
+
+Prices of the running day are in today's shares: until the next split they are split-adjusted.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ def _bars(
         "symbol": symbol,
         "timeframe": all_of(str(timeframe)),
         "session": session,
-        "adjustment": all_of(str(Adjustment.RAW)),
+        "adjustment": all_of(str(Adjustment.SPLIT)),
         "source": all_of(str(source)),
         "revision": all_of(0),
         "fetched_at": all_of(at_ns),

@@ -13,7 +13,7 @@ class LiveCounts:
     """Count what a live run has done. The unit is (service, key, update).
 
     Attributes:
-        received: Updates by service.
+        received: Updates of level one by service.
         accepted: Updates that passed the checks, by service.
         rejected: Updates that did not, by rule.
         published: Updates that are in Redis.

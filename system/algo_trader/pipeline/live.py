@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,7 @@ from system.algo_trader.feeds.live import (
     StatusEvent,
     TickEvent,
 )
+from system.algo_trader.market.bars import Bars
 from system.algo_trader.market.session_spans import SessionSpans
 from system.algo_trader.market.source import Source
 from system.algo_trader.market.ticks import NO_TIME
@@ -31,6 +33,7 @@ from system.algo_trader.pipeline.bar_rows import streamed_bars
 from system.algo_trader.pipeline.chart_check import ChartCheck
 from system.algo_trader.pipeline.counts import LiveCounts
 from system.algo_trader.pipeline.gap_log import GapLog
+from system.algo_trader.pipeline.live_metrics import document, live_metrics
 from system.algo_trader.pipeline.portions import PortionBuffer
 from system.algo_trader.pipeline.sinks import ColdSink, HotFrame, HotSink, Portion
 from system.algo_trader.pipeline.worker import Worker
@@ -51,6 +54,8 @@ class LivePolicy:
         hot_limit: Frames that may wait for Redis.
         cold_limit: Portions that may wait for the archive.
         drain_s: How long the end may take, seconds.
+        market_speed: How many times as fast as the machine's time the market's runs; latencies
+            are counted in the machine's.
     """
 
     lateness_s: float = 2.0
@@ -59,6 +64,7 @@ class LivePolicy:
     hot_limit: int = 2_000
     cold_limit: int = 20
     drain_s: float = 60.0
+    market_speed: float = 1.0
 
 
 @dataclass(slots=True)
@@ -82,6 +88,15 @@ class LiveRun:
         run_id: The run's name, part of every mark.
         clock: Tells the time of arrival, and of the market.
         policy: The bounds.
+        token_age_s: Tells the age of the sign-in for the metrics, None where there is none.
+
+    Attributes:
+        counts: What was done so far.
+        gaps: What is known to be missing.
+        charts: How built bars compare with streamed ones.
+        complaints: One sentence for each key that is not delivered.
+        status: The feed's last word.
+        waiting: Frames and portions that wait for their sinks.
     """
 
     def __init__(
@@ -96,7 +111,10 @@ class LiveRun:
         run_id: str,
         clock: Clock,
         policy: LivePolicy | None = None,
+        token_age_s: Callable[[], float | None] = lambda: None,
     ) -> None:
+        self._run_id = run_id
+        self._token_age_s = token_age_s
         self._feed = feed
         self._instruments = instruments
         self._channels = channels
@@ -118,6 +136,7 @@ class LiveRun:
         self.charts = ChartCheck()
         self.complaints: list[str] = []
         self.status = "not connected yet"
+        self.waiting = (0, 0)
 
     async def run(self) -> None:
         """Run until `stop`, then drain and flush.
@@ -150,7 +169,6 @@ class LiveRun:
         elif isinstance(event, BarEvent):
             self._take_bars(event)
         elif isinstance(event, BookEvent):
-            self.counts.received[event.service] += 1
             self.counts.books += event.levels.num_rows
             await self._offer(HotFrame("books", event.levels, event.received_ns))
         elif isinstance(event, GapEvent):
@@ -177,12 +195,11 @@ class LiveRun:
             return
         newest = int(np.maximum(ticks.ts_quote, ticks.ts_trade).max())
         if newest != NO_TIME:
-            counts.lag.add(event.received_ns - newest, len(ticks))
+            counts.lag.add(self._machine_ns(event.received_ns - newest), len(ticks))
         await self._offer(HotFrame("ticks", ticks.batch(self._names), event.received_ns))
         counts.beyond += self._desk.add(ticks.trades())
 
     def _take_bars(self, event: BarEvent) -> None:
-        self.counts.received[event.service] += event.bars.num_rows
         self.counts.chart_bars += event.bars.num_rows
         source = self._feed.facts.source.of_chart
         for calendar, spans in self._hours.items():
@@ -212,10 +229,30 @@ class LiveRun:
         last_commit = self._clock.monotonic_ns()
         while True:
             await asyncio.sleep(self._policy.beat_s)
+            self.waiting = (len(self._hot), len(self._cold))
             self._close_bars(self._clock.now_ns() - int(self._policy.lateness_s * _NS_PER_S))
             if self._clock.monotonic_ns() - last_commit >= self._policy.commit_s * _NS_PER_S:
                 last_commit = self._clock.monotonic_ns()
                 await self._hand_portion()
+                self._sinks.cold.project(Bars.empty(), self.metrics())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the figures so far as rows of `pipeline_metrics`."""
+        return live_metrics(
+            self.counts,
+            self.gaps,
+            run_id=self._run_id,
+            now_ns=self._clock.now_ns(),
+            token_age_s=self._token_age_s(),
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Return the figures so far for machines."""
+        return document(self.counts, self.gaps, self._feed.health(), self.status) | {
+            "charts": asdict(self.charts.result),
+            "waiting": {"to_redis": self.waiting[0], "to_archive": self.waiting[1]},
+            "complaints": self.complaints,
+        }
 
     def _close_bars(self, watermark_ns: int) -> None:
         bars = self._desk.closed(watermark_ns, self._clock.now_ns())
@@ -242,6 +279,7 @@ class LiveRun:
         """
         self._close_bars(self._clock.now_ns())
         await self._hand_portion()
+        self._sinks.cold.project(Bars.empty(), self.metrics())
         loop = asyncio.get_running_loop()
         for worker in (self._hot, self._cold):
             if not await loop.run_in_executor(None, worker.close, self._policy.drain_s):
@@ -251,9 +289,13 @@ class LiveRun:
         self._sinks.hot.publish(frames)
         now = self._clock.now_ns()
         for frame in frames:
-            self.counts.to_redis.add(now - frame.received_ns, frame.rows.num_rows)
+            took = self._machine_ns(now - frame.received_ns)
+            self.counts.to_redis.add(took, frame.rows.num_rows)
             if frame.kind == "ticks":
                 self.counts.published += frame.rows.num_rows
+
+    def _machine_ns(self, market_ns: int) -> int:
+        return round(market_ns / self._policy.market_speed)
 
     def _commit(self, portions: list[Portion]) -> None:
         self._sinks.cold.commit(portions)
