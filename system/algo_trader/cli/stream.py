@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +21,28 @@ if TYPE_CHECKING:
     from system.algo_trader.market.session_spans import SessionSpans
     from system.algo_trader.pipeline.live import LiveRun
     from system.algo_trader.pipeline.market_clock import MarketClock
+    from system.algo_trader.quality.tick_rules import TickRule
     from system.algo_trader.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Hold what a run was asked for.
+
+    Attributes:
+        channels: Which kinds of data.
+        off: Checks that are switched off.
+        seconds: How long; None until Ctrl-C.
+        commit_s: How often the archive is written, seconds.
+        speed: Of the simulator's market, times real time.
+    """
+
+    channels: list[Channel]
+    off: list[TickRule]
+    seconds: float | None
+    commit_s: float
+    speed: float
+
 
 _DAYS_AHEAD = 7
 _VIEW_S = 1.0
@@ -52,30 +74,15 @@ def stream(
     """Stream the watchlist, or --symbols before the verb; Ctrl-C drains and flushes."""
     invocation = current(context)
     invocation.as_json = invocation.as_json or as_json
-    chosen = _channels(channels)
-    seconds = _seconds(lasting)
-    rules = _rules(off)
+    choice = Choice(_channels(channels), _rules(off), _seconds(lasting), commit_s, speed)
     with invocation.runtime(market_speed=speed) as runtime:
         wanted = _symbols(invocation, runtime, universe)
         feed, clock = _feed(runtime)
         instruments = feed.resolve(wanted)
         if dry_run:
-            _show_plan(invocation, runtime, feed, instruments, chosen)
+            _show_plan(invocation, runtime, feed, instruments, choice.channels)
             return
-        asyncio.run(
-            _stream(
-                invocation,
-                runtime,
-                feed,
-                clock,
-                instruments,
-                chosen,
-                seconds,
-                rules,
-                commit_s,
-                speed,
-            )
-        )
+        asyncio.run(_stream(invocation, runtime, feed, clock, instruments, choice))
 
 
 async def _stream(
@@ -84,11 +91,7 @@ async def _stream(
     feed: SchwabStreamFeed,
     clock: MarketClock,
     instruments: list[Instrument],
-    channels: list[Channel],
-    seconds: float | None,
-    off: list[Any],
-    commit_s: float,
-    speed: float,
+    choice: Choice,
 ) -> None:
     """Run until the time is over or Ctrl-C, then say what was done."""
     import signal
@@ -118,20 +121,20 @@ async def _stream(
         run = LiveRun(
             feed,
             instruments,
-            channels,
+            choice.channels,
             hours=_hours(instruments, clock.now_ns()),
             sinks=Sinks(hot, cold),
-            checks=TickChecks(len(instruments), off=off),
+            checks=TickChecks(len(instruments), off=choice.off),
             run_id=uuid.uuid4().hex,
             clock=clock,
-            policy=LivePolicy(commit_s=commit_s, market_speed=speed),
+            policy=LivePolicy(commit_s=choice.commit_s, market_speed=choice.speed),
             token_age_s=lambda: runtime.handler.status().refresh_age_s,
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, run.stop)
-        if seconds is not None:
-            loop.call_later(seconds, run.stop)
+        if choice.seconds is not None:
+            loop.call_later(choice.seconds, run.stop)
         try:
             view = _view(run, clock, len(instruments)) if not invocation.as_json else None
             running = asyncio.create_task(run.run())
@@ -322,17 +325,21 @@ def _channels(text: str) -> list[Channel]:
     try:
         return [Channel(word.strip()) for word in text.split(",") if word.strip()]
     except ValueError as error:
-        raise UsageError(str(error), next_step=f"Channels are {', '.join(Channel)}.") from None
+        raise UsageError(
+            f"{text} names no channel: {error}", next_step=f"Channels are {', '.join(Channel)}."
+        ) from None
 
 
-def _rules(text: str | None) -> list[Any]:
+def _rules(text: str | None) -> list[TickRule]:
     from infrastructure.errors import UsageError
     from system.algo_trader.quality.tick_rules import TickRule
 
     try:
         return [TickRule(word.strip()) for word in (text or "").split(",") if word.strip()]
     except ValueError as error:
-        raise UsageError(str(error), next_step=f"Checks are {', '.join(TickRule)}.") from None
+        raise UsageError(
+            f"{text} names no check: {error}", next_step=f"Checks are {', '.join(TickRule)}."
+        ) from None
 
 
 def _seconds(text: str | None) -> float | None:
