@@ -19,13 +19,13 @@ from system.algo_trader.cli import (
     options,
     orders,
     portfolio,
-    schwab,
     quality,
+    schwab,
     services,
     sim,
     store,
-    tape,
     stream,
+    tape,
     watchlist,
 )
 from system.algo_trader.cli.invocation import Invocation

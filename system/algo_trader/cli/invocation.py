@@ -55,19 +55,14 @@ class Invocation:
         return self.flags.get("symbols") is not None
 
     @contextmanager
-<<<<<<< HEAD
-    def runtime(self, *, requests_per_minute: int | None = None) -> Iterator[Runtime]:
+    def runtime(
+        self, *, requests_per_minute: int | None = None, market_speed: float | None = None
+    ) -> Iterator[Runtime]:
         """Yield the wired parts of this run, and end what it started afterwards.
 
         Args:
             requests_per_minute: As `Runtime` takes it.
-=======
-    def runtime(self, *, market_speed: float | None = None) -> Iterator[Runtime]:
-        """Yield the wired parts of this run, and end what it started afterwards.
-
-        Args:
             market_speed: As `Runtime` takes it.
->>>>>>> aae609e (Stream the live market by the verb stream: checks, Redis, bars, archive, InfluxDB)
         """
         from system.algo_trader.runtime import Runtime
 
