@@ -36,7 +36,7 @@ SYSTEM_LAYERS = (
     ("feeds",),
     ("schwab_handler", "services"),
     ("clients",),
-    ("jobs", "research", "runtime", "trading"),
+    ("jobs", "pipeline", "research", "runtime", "trading"),
     ("api", "benchmarks", "conformance", "export", "health", "planted_faults", "web"),
     ("recording",),
     ("cli",),

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from infrastructure.clock import Clock, SystemClock
 from infrastructure.errors import ConfigError, UsageError
@@ -69,6 +69,8 @@ class Runtime:
         sim: Whether the simulator was asked for.
         live: Whether the real Schwab was asked for.
         replay: Bars for the simulator to replay; the built-in market when None.
+        market_speed: The simulator's market begins its last day and runs so many times as fast
+            as time; it stands still after its close when None.
         clock: Tells the time of day of this machine.
         prompt: Asks a person for one line at a sign-in; the terminal when None.
         announce: Shows a person one text at a sign-in; standard output when None.
@@ -86,6 +88,7 @@ class Runtime:
         sim: bool = False,
         live: bool = False,
         replay: Path | None = None,
+        market_speed: float | None = None,
         clock: Clock | None = None,
         prompt: Callable[[str], str] | None = None,
         announce: Callable[[str], None] | None = None,
@@ -98,6 +101,7 @@ class Runtime:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.realm = choose_realm(settings, sim=sim or replay is not None, live=live)
         self._replay = replay
+        self._market_speed = market_speed
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -120,13 +124,17 @@ class Runtime:
         """The local Schwab of a simulated run, started; None in a live one."""
         if not self.realm.is_simulated:
             return None
+        from infrastructure.simulators.schwab.clock_speed import PacedClock
         from infrastructure.simulators.schwab.market import ReplayMarket
         from infrastructure.simulators.schwab.simulator import SchwabSimulator
 
+        running: dict[str, Any] = {}
+        if self._market_speed is not None:
+            running = {"from_open": True, "clock": PacedClock(self._market_speed)}
         market = (
-            ReplayMarket.from_bokeh()
+            ReplayMarket.from_bokeh(**running)
             if self._replay is None
-            else ReplayMarket.from_file(self._replay, symbol=self._only_symbol())
+            else ReplayMarket.from_file(self._replay, symbol=self._only_symbol(), **running)
         )
         folder = self.realm.simulator_folder
         simulator = SchwabSimulator(

@@ -19,10 +19,12 @@ from system.algo_trader.cli import (
     options,
     orders,
     portfolio,
+    quality,
     schwab,
     services,
     sim,
     store,
+    stream,
     tape,
     watchlist,
 )
@@ -53,6 +55,7 @@ def build() -> typer.Typer:
     app.command("levels")(levels.levels)
     app.command("gex")(gex.gex)
     app.command("tape")(tape.tape)
+    app.command("stream")(stream.stream)
     app.command("quote")(portfolio.quote)
     app.command("chain")(portfolio.chain)
     app.command("accounts")(portfolio.accounts)
@@ -67,6 +70,7 @@ def build() -> typer.Typer:
     app.add_typer(options.app, name="options")
     app.add_typer(orders.app, name="orders")
     app.add_typer(schwab.app, name="schwab")
+    app.add_typer(quality.app, name="quality")
     app.add_typer(services.app, name="services")
     app.add_typer(config.app, name="config")
     return app

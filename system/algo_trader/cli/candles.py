@@ -1,7 +1,8 @@
-"""`candles fetch|show`: the history of single symbols."""
+"""`candles fetch|show|sync`: the history of single symbols."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -67,6 +68,23 @@ def fetch(
     invocation = current(context)
     invocation.as_json = invocation.as_json or as_json
     raise typer.Exit(run_fetch(invocation, symbol.upper(), _timeframe(timeframe)))
+
+
+@app.command()
+def sync(
+    context: typer.Context,
+    universe: Annotated[
+        Path | None, typer.Option(help="A file of symbols; the watchlist without one.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Run once and end, as for cron.")] = False,
+    as_json: JSON = False,
+) -> None:
+    """Extend 1m, 5m and 1d bars now and after each close; warn before minutes are gone."""
+    from system.algo_trader.cli.main_job import run_sync
+
+    invocation = current(context)
+    invocation.as_json = invocation.as_json or as_json
+    raise typer.Exit(run_sync(invocation, universe, once=once))
 
 
 def _timeframe(text: str) -> Timeframe:

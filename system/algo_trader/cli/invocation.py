@@ -55,11 +55,14 @@ class Invocation:
         return self.flags.get("symbols") is not None
 
     @contextmanager
-    def runtime(self, *, requests_per_minute: int | None = None) -> Iterator[Runtime]:
+    def runtime(
+        self, *, requests_per_minute: int | None = None, market_speed: float | None = None
+    ) -> Iterator[Runtime]:
         """Yield the wired parts of this run, and end what it started afterwards.
 
         Args:
             requests_per_minute: As `Runtime` takes it.
+            market_speed: As `Runtime` takes it.
         """
         from system.algo_trader.runtime import Runtime
 
@@ -68,6 +71,7 @@ class Invocation:
             sim=self.sim,
             live=self.live,
             replay=self.replay,
+            market_speed=market_speed,
             prompt=_ask_on_stderr if self.as_json else None,
             announce=_show_on_stderr if self.as_json else None,
             requests_per_minute=requests_per_minute,

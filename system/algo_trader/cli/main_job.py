@@ -10,6 +10,8 @@ from system.algo_trader import terminal
 from system.algo_trader.cli.invocation import Invocation
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.text import Text
 
     from infrastructure.errors import StackError
@@ -58,6 +60,46 @@ def run_update(invocation: Invocation) -> int:
         series = [runtime.feed.series(symbol, timeframe) for symbol, timeframe in stored]
         requests = extension(series, now_ns=runtime.market_now_ns(), stored=runtime.archive)
         return _carry_out(invocation, runtime, "update", requests)
+
+
+def run_sync(invocation: Invocation, universe: Path | None, *, once: bool) -> int:
+    """Extend minutes, five minutes and days, now and after each close; return the exit code."""
+    from infrastructure.clock import rfc3339
+    from infrastructure.exchange.calendars import calendar
+    from infrastructure.notification.notifier import notifier_of
+    from system.algo_trader.jobs.candle_sync import CandleSync
+    from system.algo_trader.jobs.universe import read_universe
+
+    named = None if universe is None else read_universe(universe)
+    with invocation.runtime() as runtime:
+        _banner(runtime, invocation)
+
+        def symbols() -> Sequence[str]:
+            return named or runtime.settings.symbols or runtime.redis.watchlist()
+
+        if not symbols():
+            return _nothing_to_do(invocation)
+        where = runtime.settings.notify_url
+        job = CandleSync(
+            runtime.feed.series,
+            runtime.archive,
+            lambda requests: _carry_out(invocation, runtime, "candles sync", requests),
+            calendar("XNYS"),
+            runtime.market_now_ns,
+            runtime.clock,
+            () if where is None else (notifier_of(where),),
+        )
+        if once or runtime.realm.is_simulated:
+            code = job.once(symbols())
+            if not once:
+                terminal.console(stderr=True).print("the replayed market stands still: ran once")
+            return code
+
+        def told(due_ns: int) -> None:
+            terminal.console(stderr=True).print(f"next run at {rfc3339(due_ns)}")
+
+        job.serve(symbols, told)
+    return 0
 
 
 def _only(

@@ -10,7 +10,11 @@ class Source(StrEnum):
     """Name the origin of a record."""
 
     SCHWAB = "schwab"
+    SCHWAB_CHART = "schwab-chart"
+    SCHWAB_LIVE = "schwab-live"
     SCHWAB_SIM = "schwab-sim"
+    SCHWAB_SIM_CHART = "schwab-sim-chart"
+    SCHWAB_SIM_LIVE = "schwab-sim-live"
     FILE = "file"
 
     @property
@@ -21,11 +25,30 @@ class Source(StrEnum):
     @property
     def is_simulated(self) -> bool:
         """Say whether the source is a simulator."""
-        return self is Source.SCHWAB_SIM
+        return self.value.startswith(Source.SCHWAB_SIM.value)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Say whether its bars were built here from level one, which shows not every trade."""
+        return self in (Source.SCHWAB_LIVE, Source.SCHWAB_SIM_LIVE)
+
+    @property
+    def of_chart(self) -> Source:
+        """Return the name of the bars that the same provider streams."""
+        return Source(f"{self.value}-chart")
+
+    @property
+    def of_live(self) -> Source:
+        """Return the name of what is built here from the same provider's level one."""
+        return Source(f"{self.value}-live")
 
 
 _RANKS: Final[dict[Source, int]] = {
     Source.SCHWAB: 100,
+    Source.SCHWAB_CHART: 90,
     Source.FILE: 50,
+    Source.SCHWAB_LIVE: 40,
     Source.SCHWAB_SIM: 0,
+    Source.SCHWAB_SIM_CHART: -1,
+    Source.SCHWAB_SIM_LIVE: -2,
 }

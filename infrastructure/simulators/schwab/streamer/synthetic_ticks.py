@@ -15,11 +15,12 @@ _NS_PER_S: Final = 1_000_000_000
 _NS_PER_MS: Final = 1_000_000
 _CHUNK: Final = 4_096
 _LARGEST_STEP: Final = 3
+ASSETS: Final = {LEVELONE_EQUITIES: "EQUITY", "LEVELONE_OPTIONS": "OPTION"}
 _FIRST_CENTS: Final = (2_000, 40_000)
 
 
 class SyntheticTicks:
-    """Tell ticks of LEVELONE_EQUITIES for symbols SIM0000, SIM0001 and so on.
+    """Tell ticks of a level-one service for symbols SIM0000, SIM0001 and so on.
 
     Tick number n happens at `start_ns + n / rate` and is the same for one seed however the time
     is stepped. Ticks of symbols that nobody has asked for are passed over.
@@ -29,16 +30,28 @@ class SyntheticTicks:
         rate: Ticks a second of market time, of all symbols together.
         start_ns: When the first tick happens, nanoseconds UTC.
         seed: Of prices, sizes and the order of symbols.
+        service: LEVELONE_EQUITIES or LEVELONE_OPTIONS.
+        prefix: Begins every symbol.
 
     Raises:
         InputError: If there is no symbol or no rate.
     """
 
-    def __init__(self, symbols: int, rate: int, start_ns: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        symbols: int,
+        rate: int,
+        start_ns: int,
+        seed: int = 0,
+        *,
+        service: str = LEVELONE_EQUITIES,
+        prefix: str = "SIM",
+    ) -> None:
         if symbols < 1 or rate < 1:
             raise InputError(f"ticks need a symbol and a rate, not {symbols} and {rate}")
-        self.symbols = tuple(f"SIM{number:04d}" for number in range(symbols))
+        self.symbols = tuple(f"{prefix}{number:04d}" for number in range(symbols))
         self._numbers = {symbol: number for number, symbol in enumerate(self.symbols)}
+        self._service = service
         self._rate = rate
         self._start_ns = start_ns
         self._chance = np.random.Generator(np.random.PCG64(seed))
@@ -51,7 +64,7 @@ class SyntheticTicks:
         self._next = 0
         self._chunk: list[tuple[int, int, int]] = []
         self._place = 0
-        form = service_forms()[LEVELONE_EQUITIES]
+        form = service_forms()[self._service]
         names = ("bidPrice", "askPrice", "lastPrice", "totalVolume", "lastSize", "quoteTime")
         self._bid, self._ask, self._last, self._total, self._size, self._quote = (
             form.number(name) for name in names
@@ -63,25 +76,23 @@ class SyntheticTicks:
     def open(self, service: str, key: str, now_ns: int, publish: Publish) -> bool:
         """Publish a symbol's whole state; False for other services and symbols."""
         number = self._numbers.get(key)
-        if service != LEVELONE_EQUITIES or number is None:
+        if service != self._service or number is None:
             return False
         self._opened[number] = True
         cents = self._base[number] / 100
-        form = service_forms()[LEVELONE_EQUITIES]
-        values = form.filled(
-            {
-                "description": f"SIMULATED {key}",
-                "exchangeId": "Q",
-                "exchangeName": "NASDAQ",
-                "securityStatus": "Normal",
-                "closePrice": cents,
-                "openPrice": cents,
-                "bidSize": 100,
-                "askSize": 100,
-            }
-        )
+        form = service_forms()[self._service]
+        facts = {
+            "description": f"SIMULATED {key}",
+            "exchangeName": "NASDAQ",
+            "securityStatus": "Normal",
+            "closePrice": cents,
+            "openPrice": cents,
+            "bidSize": 100,
+            "askSize": 100,
+        }
+        values = form.filled(facts)
         values |= self._values(number, now_ns // _NS_PER_MS, 0)
-        extras = {"delayed": False, "assetMainType": "EQUITY", "assetSubType": "COE"}
+        extras = {"delayed": False, "assetMainType": ASSETS[self._service]}
         publish(service, key, values, extras)
         return True
 
@@ -100,7 +111,7 @@ class SyntheticTicks:
             self._volume[number] += size
             if self._opened[number]:
                 values = self._values(number, moment_ms, size)
-                publish(LEVELONE_EQUITIES, self.symbols[number], values)
+                publish(self._service, self.symbols[number], values)
 
     def _values(self, number: int, moment_ms: int, size: int) -> dict[str, Any]:
         cents = self._cents[number]

@@ -1,0 +1,355 @@
+"""`stream`: run the live market through checks to Redis, bars, the archive and InfluxDB."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from system.algo_trader.cli.invocation import Invocation, current
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from system.algo_trader.feeds.live import Channel, Instrument
+    from system.algo_trader.feeds.schwab_stream import SchwabStreamFeed
+    from system.algo_trader.market.session_spans import SessionSpans
+    from system.algo_trader.pipeline.live import LiveRun
+    from system.algo_trader.pipeline.market_clock import MarketClock
+    from system.algo_trader.quality.tick_rules import TickRule
+    from system.algo_trader.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Hold what a run was asked for.
+
+    Attributes:
+        channels: Which kinds of data.
+        off: Checks that are switched off.
+        seconds: How long; None until Ctrl-C.
+        commit_s: How often the archive is written, seconds.
+        speed: Of the simulator's market, times real time.
+    """
+
+    channels: list[Channel]
+    off: list[TickRule]
+    seconds: float | None
+    commit_s: float
+    speed: float
+
+
+_DAYS_AHEAD = 7
+_VIEW_S = 1.0
+
+
+def stream(
+    context: typer.Context,
+    universe: Annotated[
+        Path | None, typer.Option(help="A file of symbols; the watchlist without one.")
+    ] = None,
+    lasting: Annotated[
+        str | None, typer.Option("--for", help="End after so long: 90s, 10m, 2h.")
+    ] = None,
+    channels: Annotated[
+        str, typer.Option(help="ticks, bars, books, activity, with commas.")
+    ] = "ticks,bars",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, open no stream.")
+    ] = False,
+    speed: Annotated[
+        float, typer.Option(min=1, help="Of the simulator's market, times real time.")
+    ] = 1.0,
+    off: Annotated[str | None, typer.Option(help="Checks to switch off, with commas.")] = None,
+    commit_s: Annotated[
+        float, typer.Option("--commit-seconds", min=1, help="How often the archive is written.")
+    ] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Stream the watchlist, or --symbols before the verb; Ctrl-C drains and flushes."""
+    invocation = current(context)
+    invocation.as_json = invocation.as_json or as_json
+    choice = Choice(_channels(channels), _rules(off), _seconds(lasting), commit_s, speed)
+    with invocation.runtime(market_speed=speed) as runtime:
+        wanted = _symbols(invocation, runtime, universe)
+        feed, clock = _feed(runtime)
+        instruments = feed.resolve(wanted)
+        if dry_run:
+            _show_plan(invocation, runtime, feed, instruments, choice.channels)
+            return
+        asyncio.run(_stream(invocation, runtime, feed, clock, instruments, choice))
+
+
+async def _stream(
+    invocation: Invocation,
+    runtime: Runtime,
+    feed: SchwabStreamFeed,
+    clock: MarketClock,
+    instruments: list[Instrument],
+    choice: Choice,
+) -> None:
+    """Run until the time is over or Ctrl-C, then say what was done."""
+    import signal
+    import uuid
+
+    from system.algo_trader import terminal
+    from system.algo_trader.pipeline.cold_store import ColdStore
+    from system.algo_trader.pipeline.live import LivePolicy, LiveRun, Sinks
+    from system.algo_trader.pipeline.redis_sink import RedisSink
+    from system.algo_trader.quality.tick_checks import TickChecks
+    from system.algo_trader.storage.hot_keys import BOOKS, LEVEL2_CHANNEL, TICK_CHANNEL, TICKS
+
+    runtime.influxdb.ensure_tables()
+    facts = feed.facts
+    cold = ColdStore(runtime.archive, runtime.influxdb)
+    with (
+        runtime.redis.frame_bus(TICKS, TICK_CHANNEL) as ticks,
+        runtime.redis.frame_bus(BOOKS, LEVEL2_CHANNEL) as books,
+    ):
+        hot = RedisSink(
+            ticks,
+            books,
+            runtime.redis.hot_quotes(),
+            source=str(facts.source.of_live),
+            is_synthetic=facts.is_synthetic,
+        )
+        run = LiveRun(
+            feed,
+            instruments,
+            choice.channels,
+            hours=_hours(instruments, clock.now_ns()),
+            sinks=Sinks(hot, cold),
+            checks=TickChecks(len(instruments), off=choice.off),
+            run_id=uuid.uuid4().hex,
+            clock=clock,
+            policy=LivePolicy(commit_s=choice.commit_s, market_speed=choice.speed),
+            token_age_s=lambda: runtime.handler.status().refresh_age_s,
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, run.stop)
+        if choice.seconds is not None:
+            loop.call_later(choice.seconds, run.stop)
+        try:
+            view = _view(run, clock, len(instruments)) if not invocation.as_json else None
+            running = asyncio.create_task(run.run())
+            await _watch(running, view)
+        except* Exception as group:
+            raise _first(group) from None
+        finally:
+            cold.close(60.0)
+    if invocation.as_json:
+        terminal.print_json(run.document() | {"simulated": facts.is_synthetic})
+    else:
+        _show_end(run)
+
+
+async def _watch(running: asyncio.Task[None], view: Any) -> None:
+    """Wait for a run, drawing its figures where a person looks on."""
+    from rich.live import Live
+
+    from system.algo_trader import terminal
+
+    console = terminal.console(stderr=True)
+    if view is None or not console.is_terminal:
+        await running
+        return
+    with Live(view(), console=console, refresh_per_second=4, transient=True) as live:
+        while not running.done():
+            await asyncio.wait([running], timeout=_VIEW_S)
+            live.update(view())
+    await running
+
+
+def _view(run: LiveRun, clock: MarketClock, symbols: int) -> Any:
+    from rich.table import Table
+
+    from infrastructure.clock import rfc3339
+
+    before = {"at": clock.monotonic_ns(), "count": 0}
+
+    def draw() -> RenderableType:
+        now, count = clock.monotonic_ns(), run.counts.received.total()
+        rate = (count - before["count"]) / max((now - before["at"]) / 1e9, 1e-3)
+        before.update(at=now, count=count)
+        grid = Table.grid(padding=(0, 2))
+        for name, value in (
+            ("market", f"{rfc3339(clock.now_ns())}  {run.status}"),
+            ("updates", f"{count:,}  {rate:,.0f}/s  rejected {run.counts.rejected.total():,}"),
+            ("symbols", f"{symbols:,}  not delivered {len(run.counts.unknown):,}"),
+            ("lag", _quantiles(run.counts.lag)),
+            ("to Redis", _quantiles(run.counts.to_redis)),
+            ("bars", "  ".join(f"{k} {v:,}" for k, v in sorted(run.counts.bars.items()))),
+            ("gaps", f"{len(run.gaps):,}  reconnections {run.counts.reconnects:,}"),
+            ("waiting", f"Redis {run.waiting[0]:,}  archive {run.waiting[1]:,}"),
+        ):
+            grid.add_row(name, value)
+        return grid
+
+    return draw
+
+
+def _quantiles(latencies: Any) -> str:
+    p50, p99 = latencies.quantile_ms(0.5), latencies.quantile_ms(0.99)
+    return "not measured yet" if p50 is None else f"p50 {p50:,.2f} ms  p99 {p99:,.2f} ms"
+
+
+def _show_end(run: LiveRun) -> None:
+    from system.algo_trader import terminal
+
+    counts, charts = run.counts, run.charts.result
+    compared = charts.equal + charts.prices_differ + charts.volume_differs
+    rows: dict[str, Any] = {
+        "updates": f"{counts.received.total():,} received, {counts.accepted.total():,} accepted, "
+        f"{counts.rejected.total():,} refused by the checks",
+        "Redis": f"{counts.published:,} updates, {_quantiles(counts.to_redis)}",
+        "archive": f"{counts.stored:,} trades and quotes",
+        "bars": ", ".join(f"{count:,} of {name}" for name, count in sorted(counts.bars.items()))
+        or "none is over yet",
+        "charts": f"{charts.equal:,} of {compared:,} minutes equal the streamed bars"
+        if compared
+        else "no minute to compare",
+        "gaps": f"{len(run.gaps):,}, {counts.reconnects:,} reconnections",
+    }
+    terminal.console().print(terminal.pairs(rows))
+    for complaint in run.complaints:
+        terminal.console().print(complaint)
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """Return the first failure inside nested groups."""
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+def _feed(runtime: Runtime) -> tuple[SchwabStreamFeed, MarketClock]:
+    from infrastructure.exchange.calendars import date_of
+    from infrastructure.schwab.streamer.details import streamer_info
+    from infrastructure.schwab.streamer.streamer import SchwabStreamer
+    from system.algo_trader.feeds.schwab_stream import SchwabStreamFeed
+    from system.algo_trader.market.source import Source
+    from system.algo_trader.pipeline.market_clock import MarketClock
+
+    client = runtime.handler.client()
+    clock = MarketClock(runtime.market_now_ns, runtime.clock)
+    streamer = SchwabStreamer(
+        lambda: streamer_info(client.user_preference()),
+        runtime.handler.access_token,
+        clock=clock,
+    )
+    source = Source.SCHWAB_SIM if runtime.realm.is_simulated else Source.SCHWAB
+    return SchwabStreamFeed(streamer, source, date_of(clock.now_ns())), clock
+
+
+def _hours(instruments: list[Instrument], now_ns: int) -> dict[str, SessionSpans]:
+    from infrastructure.exchange.calendars import calendar, date_of
+    from system.algo_trader.pipeline.hours import session_spans
+
+    today = date_of(now_ns)
+    first, last = today - timedelta(days=1), today + timedelta(days=_DAYS_AHEAD)
+    return {
+        name: session_spans(calendar(name), first, last)
+        for name in {each.calendar for each in instruments}
+    }
+
+
+def _symbols(invocation: Invocation, runtime: Runtime, universe: Path | None) -> list[str]:
+    from infrastructure.errors import NoDataError
+    from system.algo_trader.jobs.universe import read_universe
+
+    if universe is not None:
+        return read_universe(universe)
+    wanted = list(runtime.settings.symbols or runtime.redis.watchlist())
+    if not wanted:
+        raise NoDataError(
+            "the watchlist is empty", next_step="Run `algo-trader watchlist add AAPL`."
+        )
+    return wanted
+
+
+def _show_plan(
+    invocation: Invocation,
+    runtime: Runtime,
+    feed: SchwabStreamFeed,
+    instruments: list[Instrument],
+    channels: list[Channel],
+) -> None:
+    """Say what would be subscribed, with a sign-in that works, and open nothing."""
+    from infrastructure.schwab.streamer.details import streamer_info
+    from infrastructure.schwab.streamer.services import SPECS, Service
+    from system.algo_trader import terminal
+    from system.algo_trader.feeds.schwab_stream import services_of
+
+    wanted: dict[Service, list[str]] = {}
+    for each in instruments:
+        for service in services_of(each, channels):
+            wanted.setdefault(service, []).append(each.key)
+    info = streamer_info(runtime.handler.client().user_preference())
+    excess = {
+        service: max(len(keys) - SPECS[service].key_limit, 0) for service, keys in wanted.items()
+    }
+    if invocation.as_json:
+        terminal.print_json(
+            {
+                "socket": info.url,
+                "services": wanted,
+                "excess": excess,
+                "licence": feed.facts.licence,
+            }
+        )
+        return
+    rows = [
+        (service, len(keys), excess[service] or "", ", ".join(keys[:6]))
+        for service, keys in wanted.items()
+    ]
+    terminal.print_table(
+        terminal.table(
+            f"Would subscribe at {info.url}; nothing was opened",
+            ("service", "keys", "too many", "such as"),
+            rows,
+            numeric="lrrl",
+        )
+    )
+    terminal.console().print(feed.facts.licence)
+
+
+def _channels(text: str) -> list[Channel]:
+    from infrastructure.errors import UsageError
+    from system.algo_trader.feeds.live import Channel
+
+    try:
+        return [Channel(word.strip()) for word in text.split(",") if word.strip()]
+    except ValueError as error:
+        raise UsageError(
+            f"{text} names no channel: {error}", next_step=f"Channels are {', '.join(Channel)}."
+        ) from None
+
+
+def _rules(text: str | None) -> list[TickRule]:
+    from infrastructure.errors import UsageError
+    from system.algo_trader.quality.tick_rules import TickRule
+
+    try:
+        return [TickRule(word.strip()) for word in (text or "").split(",") if word.strip()]
+    except ValueError as error:
+        raise UsageError(
+            f"{text} names no check: {error}", next_step=f"Checks are {', '.join(TickRule)}."
+        ) from None
+
+
+def _seconds(text: str | None) -> float | None:
+    from infrastructure.errors import UsageError
+
+    if text is None:
+        return None
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    with contextlib.suppress(ValueError, KeyError, IndexError):
+        number = float(text[:-1]) * units[text[-1]]
+        if number > 0:
+            return number
+    raise UsageError(f"--for {text} is no duration", next_step="Write 90s, 10m or 2h.")

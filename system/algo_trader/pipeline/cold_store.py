@@ -1,0 +1,84 @@
+"""Portions into the archive, closed bars and figures into InfluxDB's spool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from infrastructure.errors import ServiceUnavailable, StackError
+from infrastructure.logging import get_logger
+from system.algo_trader.market.bars import Bars
+from system.algo_trader.pipeline.sinks import Portion
+from system.algo_trader.pipeline.worker import Worker
+from system.algo_trader.storage.archive import Archive
+from system.algo_trader.storage.records import QUOTES, TRADES
+
+_log = get_logger("pipeline.cold_store")
+_LIMIT: Final = 100_000
+
+
+class LiveSeries(Protocol):
+    """Hold what is live in InfluxDB: the part of `AlgoTraderInfluxDBClient` that is needed."""
+
+    def write_candles(self, bars: Bars) -> int:
+        """Write bars; those that the server does not take now wait in the spool."""
+
+    def write_pipeline_metrics(self, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Write rows of `pipeline_metrics`."""
+
+
+class ColdStore:
+    """Keep what is final; a server that is away delays nothing but its own rows.
+
+    Args:
+        archive: The truth.
+        influx: The projection.
+    """
+
+    def __init__(self, archive: Archive, influx: LiveSeries) -> None:
+        self._archive = archive
+        self._influx = influx
+        self._worker: Worker[Bars | tuple[dict[str, object], ...]] = Worker(
+            "to-influxdb", self._write, _LIMIT
+        )
+
+    def commit(self, portions: list[Portion]) -> None:
+        """Store portions, each in one transaction that carries its mark."""
+        for portion in portions:
+            with self._archive.transaction(portion.mark) as transaction:
+                if portion.trades.num_rows:
+                    transaction.append_records(TRADES, portion.trades)
+                if portion.quotes.num_rows:
+                    transaction.append_records(QUOTES, portion.quotes)
+                if portion.rejects.num_rows:
+                    transaction.reject(portion.rejects)
+                if len(portion.bars):
+                    transaction.append(portion.bars)
+
+    def project(self, bars: Bars, metrics: Sequence[dict[str, object]]) -> None:
+        """Hand bars and figures to the thread that writes them.
+
+        Raises:
+            BaseException: What ended that thread, such as a full spool.
+        """
+        if len(bars):
+            self._worker.offer(bars)
+        if metrics:
+            self._worker.offer(tuple(metrics))
+
+    def close(self, timeout_s: float) -> bool:
+        """Write what waits; say whether that was done in time."""
+        return self._worker.close(timeout_s)
+
+    def _write(self, batch: list[Bars | tuple[dict[str, object], ...]]) -> None:
+        bars = [each for each in batch if isinstance(each, Bars)]
+        rows = [row for each in batch if not isinstance(each, Bars) for row in each]
+        try:
+            if bars:
+                self._influx.write_candles(Bars.concat(bars))
+            if rows:
+                self._influx.write_pipeline_metrics(rows)
+        except ServiceUnavailable as error:
+            _log.warning("InfluxDB takes nothing now, what is written waits: %s", error)
+        except StackError as error:
+            _log.error("bars of the archive are not in InfluxDB: %s", error)

@@ -1,0 +1,304 @@
+"""A live run: what a feed tells goes through the checks to Redis, bars, archive and InfluxDB."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from infrastructure.clock import Clock
+from infrastructure.logging import get_logger
+from system.algo_trader.feeds.live import (
+    ActivityEvent,
+    BarEvent,
+    BookEvent,
+    Channel,
+    FeedEvent,
+    GapEvent,
+    Instrument,
+    LiveFeed,
+    StatusEvent,
+    TickEvent,
+)
+from system.algo_trader.market.bars import Bars
+from system.algo_trader.market.session_spans import SessionSpans
+from system.algo_trader.market.source import Source
+from system.algo_trader.market.ticks import NO_TIME
+from system.algo_trader.pipeline.bar_desk import BarDesk
+from system.algo_trader.pipeline.bar_rows import streamed_bars
+from system.algo_trader.pipeline.chart_check import ChartCheck
+from system.algo_trader.pipeline.counts import LiveCounts
+from system.algo_trader.pipeline.gap_log import GapLog
+from system.algo_trader.pipeline.live_metrics import document, live_metrics
+from system.algo_trader.pipeline.portions import PortionBuffer
+from system.algo_trader.pipeline.sinks import ColdSink, HotFrame, HotSink, Portion
+from system.algo_trader.pipeline.worker import Worker
+from system.algo_trader.quality.tick_checks import TickChecks
+
+_log = get_logger("pipeline.live")
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LivePolicy:
+    """Hold the bounds of a live run.
+
+    Attributes:
+        lateness_s: How long after its end a bar waits for late trades, seconds.
+        beat_s: How often bars are looked at, seconds.
+        commit_s: How often the archive gets a portion, seconds.
+        hot_limit: Frames that may wait for Redis.
+        cold_limit: Portions that may wait for the archive.
+        drain_s: How long the end may take, seconds.
+        market_speed: How many times as fast as the machine's time the market's runs; latencies
+            are counted in the machine's.
+    """
+
+    lateness_s: float = 2.0
+    beat_s: float = 0.25
+    commit_s: float = 60.0
+    hot_limit: int = 2_000
+    cold_limit: int = 20
+    drain_s: float = 60.0
+    market_speed: float = 1.0
+
+
+@dataclass(slots=True)
+class Sinks:
+    """Name where a run puts what it has."""
+
+    hot: HotSink
+    cold: ColdSink
+
+
+class LiveRun:
+    """Carry one feed's data through the house until it is told to stop.
+
+    Args:
+        feed: Where the data comes from.
+        instruments: What to ask for.
+        channels: Which kinds of data.
+        hours: The hours of each calendar of the instruments.
+        sinks: Where it goes.
+        checks: Judges updates.
+        run_id: The run's name, part of every mark.
+        clock: Tells the time of arrival, and of the market.
+        policy: The bounds.
+        token_age_s: Tells the age of the sign-in for the metrics, None where there is none.
+
+    Attributes:
+        counts: What was done so far.
+        gaps: What is known to be missing.
+        charts: How built bars compare with streamed ones.
+        complaints: One sentence for each key that is not delivered.
+        status: The feed's last word.
+        waiting: Frames and portions that wait for their sinks.
+    """
+
+    def __init__(
+        self,
+        feed: LiveFeed,
+        instruments: Sequence[Instrument],
+        channels: Sequence[Channel],
+        *,
+        hours: Mapping[str, SessionSpans],
+        sinks: Sinks,
+        checks: TickChecks,
+        run_id: str,
+        clock: Clock,
+        policy: LivePolicy | None = None,
+        token_age_s: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self._run_id = run_id
+        self._token_age_s = token_age_s
+        self._feed = feed
+        self._instruments = instruments
+        self._channels = channels
+        self._hours = hours
+        self._sinks = sinks
+        self._checks = checks
+        self._clock = clock
+        self._policy = policy if policy is not None else LivePolicy()
+        self._source: Source = feed.facts.source.of_live
+        self._names = pa.array([each.symbol for each in instruments], pa.string())
+        self._calendars = {each.symbol: each.calendar for each in instruments}
+        self._desk = BarDesk(instruments, hours, self._source)
+        self._buffer = PortionBuffer(run_id, self._names, self._source)
+        self._hot: Worker[HotFrame] = Worker("to-redis", self._publish, self._policy.hot_limit)
+        self._cold: Worker[Portion] = Worker("to-archive", self._commit, self._policy.cold_limit)
+        self._stopping = asyncio.Event()
+        self.counts = LiveCounts()
+        self.gaps = GapLog()
+        self.charts = ChartCheck()
+        self.complaints: list[str] = []
+        self.status = "not connected yet"
+        self.waiting = (0, 0)
+
+    async def run(self) -> None:
+        """Run until `stop`, then drain and flush.
+
+        Raises:
+            StackError: If the feed or a sink cannot go on.
+        """
+        async with asyncio.TaskGroup() as group:
+            feeding = group.create_task(self._feed.run())
+            reading = group.create_task(self._read())
+            beating = group.create_task(self._beat())
+            self.complaints += await self._feed.subscribe(self._instruments, self._channels)
+            await self._stopping.wait()
+            await self._feed.stop()
+            await asyncio.wait([feeding, reading])
+            beating.cancel()
+        await self._drain()
+
+    def stop(self) -> None:
+        """End the run; called in its event loop."""
+        self._stopping.set()
+
+    async def _read(self) -> None:
+        async for event in self._feed.events():
+            await self._take(event)
+
+    async def _take(self, event: FeedEvent) -> None:
+        if isinstance(event, TickEvent):
+            await self._take_ticks(event)
+        elif isinstance(event, BarEvent):
+            self._take_bars(event)
+        elif isinstance(event, BookEvent):
+            self.counts.books += event.levels.num_rows
+            await self._offer(HotFrame("books", event.levels, event.received_ns))
+        elif isinstance(event, GapEvent):
+            self.counts.gaps[event.service] += 1
+            self.gaps.add(event)
+            _log.warning(
+                "%s: %s from %d to %d ns", event.service, event.reason, event.start_ns, event.end_ns
+            )
+        elif isinstance(event, StatusEvent):
+            self._take_status(event)
+        elif isinstance(event, ActivityEvent):
+            self.counts.activity += len(event.messages)
+
+    async def _take_ticks(self, event: TickEvent) -> None:
+        counts = self.counts
+        counts.received[event.service] += len(event.ticks)
+        checked = self._checks.check(event.ticks)
+        for rule in checked.rules:
+            counts.rejected[str(rule)] += 1
+        ticks = checked.accepted
+        counts.accepted[event.service] += len(ticks)
+        self._buffer.add(ticks, checked)
+        if not len(ticks):
+            return
+        newest = int(np.maximum(ticks.ts_quote, ticks.ts_trade).max())
+        if newest != NO_TIME:
+            counts.lag.add(self._machine_ns(event.received_ns - newest), len(ticks))
+        await self._offer(HotFrame("ticks", ticks.batch(self._names), event.received_ns))
+        counts.beyond += self._desk.add(ticks.trades())
+
+    def _take_bars(self, event: BarEvent) -> None:
+        self.counts.chart_bars += event.bars.num_rows
+        source = self._feed.facts.source.of_chart
+        for calendar, spans in self._hours.items():
+            mine = [self._calendars[name] == calendar for name in event.bars["symbol"].to_pylist()]
+            batch = event.bars.filter(pa.array(mine, pa.bool_()))
+            if batch.num_rows:
+                bars = streamed_bars(batch, spans, source, event.received_ns)
+                self.charts.streamed(bars)
+                self._buffer.add_bars(bars)
+                self._sinks.cold.project(bars, ())
+
+    def _take_status(self, event: StatusEvent) -> None:
+        self.status = event.words
+        if event.refused:
+            self.counts.unknown |= set(event.refused)
+            self.complaints.append(event.words)
+        elif event.connected:
+            self.counts.reconnects = max(self._feed.health().connections - 1, 0)
+        _log.info("%s", event.words)
+
+    async def _offer(self, frame: HotFrame) -> None:
+        while not self._hot.offer(frame):
+            self.counts.held_back += 1
+            await asyncio.sleep(self._policy.beat_s / 50)
+
+    async def _beat(self) -> None:
+        last_commit = self._clock.monotonic_ns()
+        while True:
+            await asyncio.sleep(self._policy.beat_s)
+            self.waiting = (len(self._hot), len(self._cold))
+            self._close_bars(self._clock.now_ns() - int(self._policy.lateness_s * _NS_PER_S))
+            if self._clock.monotonic_ns() - last_commit >= self._policy.commit_s * _NS_PER_S:
+                last_commit = self._clock.monotonic_ns()
+                await self._hand_portion()
+                self._sinks.cold.project(Bars.empty(), self.metrics())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the figures so far as rows of `pipeline_metrics`."""
+        return live_metrics(
+            self.counts,
+            self.gaps,
+            run_id=self._run_id,
+            now_ns=self._clock.now_ns(),
+            token_age_s=self._token_age_s(),
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Return the figures so far for machines."""
+        return document(self.counts, self.gaps, self._feed.health(), self.status) | {
+            "charts": asdict(self.charts.result),
+            "waiting": {"to_redis": self.waiting[0], "to_archive": self.waiting[1]},
+            "complaints": self.complaints,
+        }
+
+    def _close_bars(self, watermark_ns: int) -> None:
+        bars = self._desk.closed(watermark_ns, self._clock.now_ns())
+        self.counts.late, self.counts.outside = self._desk.late, self._desk.outside
+        if not len(bars):
+            return
+        for series in bars.table.column("timeframe").value_counts().to_pylist():
+            self.counts.bars[series["values"]] += series["counts"]
+        self.charts.built(bars)
+        self._buffer.add_bars(bars)
+        self._sinks.cold.project(bars, ())
+
+    async def _hand_portion(self) -> None:
+        portion = self._buffer.take()
+        while len(portion) and not self._cold.offer(portion):
+            self.counts.held_back += 1
+            await asyncio.sleep(self._policy.beat_s)
+
+    async def _drain(self) -> None:
+        """Give out the bars that are over, commit what is held, and wait for the sinks.
+
+        Bars that are still open are left: the trades they were built from are stored, and a bar
+        that is not over is never written.
+        """
+        self._close_bars(self._clock.now_ns())
+        await self._hand_portion()
+        self._sinks.cold.project(Bars.empty(), self.metrics())
+        loop = asyncio.get_running_loop()
+        for worker in (self._hot, self._cold):
+            if not await loop.run_in_executor(None, worker.close, self._policy.drain_s):
+                _log.error("%s did not finish in %g s", worker.name, self._policy.drain_s)
+
+    def _publish(self, frames: list[HotFrame]) -> None:
+        self._sinks.hot.publish(frames)
+        now = self._clock.now_ns()
+        for frame in frames:
+            took = self._machine_ns(now - frame.received_ns)
+            self.counts.to_redis.add(took, frame.rows.num_rows)
+            if frame.kind == "ticks":
+                self.counts.published += frame.rows.num_rows
+
+    def _machine_ns(self, market_ns: int) -> int:
+        return round(market_ns / self._policy.market_speed)
+
+    def _commit(self, portions: list[Portion]) -> None:
+        self._sinks.cold.commit(portions)
+        self.counts.stored += sum(
+            portion.trades.num_rows + portion.quotes.num_rows for portion in portions
+        )

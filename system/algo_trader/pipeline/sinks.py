@@ -1,0 +1,66 @@
+"""Where a live run puts what it has: the few verbs that it needs of Redis, archive and InfluxDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from system.algo_trader.market.bars import Bars
+
+
+@dataclass(frozen=True, slots=True)
+class HotFrame:
+    """Carry one frame to those who watch live.
+
+    Attributes:
+        kind: "ticks" or "books".
+        rows: Its rows, for others to read.
+        received_ns: When it reached us, nanoseconds UTC.
+    """
+
+    kind: str
+    rows: pa.RecordBatch
+    received_ns: int
+
+
+class HotSink(Protocol):
+    """Publish frames as they come."""
+
+    def publish(self, frames: list[HotFrame]) -> None:
+        """Write frames in their order; an outage is bridged by the sink itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Carry what is committed to the archive at once.
+
+    Attributes:
+        mark: Names the last update that is in it; it is committed with the rows.
+        trades: Rows of `records.TRADE_SCHEMA`.
+        quotes: Rows of `records.QUOTE_SCHEMA`.
+        rejects: Refused updates, rows of `records.REJECT_SCHEMA`.
+        bars: Closed bars.
+    """
+
+    mark: str
+    trades: pa.Table
+    quotes: pa.Table
+    rejects: pa.Table
+    bars: Bars
+
+    def __len__(self) -> int:
+        rows = self.trades.num_rows + self.quotes.num_rows + self.rejects.num_rows
+        return int(rows) + len(self.bars)
+
+
+class ColdSink(Protocol):
+    """Keep what is final."""
+
+    def commit(self, portions: list[Portion]) -> None:
+        """Store portions in their order, each wholly or not at all."""
+
+    def project(self, bars: Bars, metrics: Sequence[dict[str, object]]) -> None:
+        """Hand closed bars and figures of the run to InfluxDB's spool."""
