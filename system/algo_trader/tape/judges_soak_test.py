@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 LOCK = ROOT / "requirements_judges_tape_lock.txt"
 TRADES = 1_000_000
 OPTIONS = 100_000
-AMERICAN = 2_000
+AMERICAN = 500
 RATE, YIELD = 0.043, 0.013
 
 TCLF = """
