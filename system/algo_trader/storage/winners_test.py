@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from system.algo_trader.market.bars import BAR_SCHEMA, Bars
@@ -51,6 +51,7 @@ def found(result: Bars, key: tuple[str, ...]) -> dict[Any, float]:
     return {tuple(row[part] for part in key): row["close"] for row in table}
 
 
+@settings(deadline=None)
 @given(rows)
 def test_winners_are_those_of_the_plain_rule(given_rows: list[Row]) -> None:
     key = ("symbol", "timeframe", "start", "session", "adjustment")
@@ -62,6 +63,7 @@ def test_winners_are_those_of_the_plain_rule(given_rows: list[Row]) -> None:
     assert found(pick_winners(bars(given_rows)), key) == wanted
 
 
+@settings(deadline=None)
 @given(rows)
 def test_the_newest_revision_is_kept_of_every_source(given_rows: list[Row]) -> None:
     key = ("symbol", "timeframe", "start", "session", "adjustment", "source")
@@ -69,6 +71,7 @@ def test_the_newest_revision_is_kept_of_every_source(given_rows: list[Row]) -> N
     assert found(latest_revisions(bars(given_rows)), key) == wanted
 
 
+@settings(deadline=None)
 @given(rows)
 def test_winners_rise_by_start_within_a_series(given_rows: list[Row]) -> None:
     winners = pick_winners(bars(given_rows))
@@ -77,6 +80,7 @@ def test_winners_rise_by_start_within_a_series(given_rows: list[Row]) -> None:
         assert (starts[1:] > starts[:-1]).all()
 
 
+@settings(deadline=None)
 @given(rows)
 def test_winners_of_winners_are_the_same(given_rows: list[Row]) -> None:
     once = pick_winners(bars(given_rows))
