@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
+import pyarrow as pa
+
 from infrastructure.errors import ServiceUnavailable, StackError
+from infrastructure.influxdb.schema import TableSchema
 from infrastructure.logging import get_logger
 from system.algo_trader.market.bars import Bars
 from system.algo_trader.pipeline.sinks import Portion
+from system.algo_trader.pipeline.slots import SlotCounter
 from system.algo_trader.pipeline.worker import Worker
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.records import QUOTES, TRADES
+from system.algo_trader.storage.tables import table_named
 
 _log = get_logger("pipeline.cold_store")
 _LIMIT: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """Rows of `pipeline_metrics`."""
+
+    rows: Sequence[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """Rows of a table."""
+
+    schema: TableSchema
+    table: pa.Table
+
+
+_Item = Bars | _Figures | _Records
 
 
 class LiveSeries(Protocol):
@@ -25,6 +50,9 @@ class LiveSeries(Protocol):
 
     def write_pipeline_metrics(self, rows: Sequence[Mapping[str, Any]]) -> int:
         """Write rows of `pipeline_metrics`."""
+
+    def write_columns(self, schema: TableSchema, table: pa.Table) -> object:
+        """Write columns of a table."""
 
 
 class ColdStore:
@@ -38,9 +66,8 @@ class ColdStore:
     def __init__(self, archive: Archive, influx: LiveSeries) -> None:
         self._archive = archive
         self._influx = influx
-        self._worker: Worker[Bars | tuple[dict[str, object], ...]] = Worker(
-            "to-influxdb", self._write, _LIMIT
-        )
+        self._slots = {TRADES: SlotCounter(), QUOTES: SlotCounter()}
+        self._worker: Worker[_Item] = Worker("to-influxdb", self._write, _LIMIT)
 
     def commit(self, portions: list[Portion]) -> None:
         """Store portions, each in one transaction that carries its mark."""
@@ -54,6 +81,11 @@ class ColdStore:
                     transaction.reject(portion.rejects)
                 if len(portion.bars):
                     transaction.append(portion.bars)
+            # In the archive first: what InfluxDB shows is never more than the truth.
+            for dataset, rows in ((TRADES, portion.trades), (QUOTES, portion.quotes)):
+                if rows.num_rows:
+                    numbered = self._slots[dataset].numbered(rows)
+                    self._worker.offer(_Records(table_named(dataset), numbered))
 
     def project(self, bars: Bars, metrics: Sequence[dict[str, object]]) -> None:
         """Hand bars and figures to the thread that writes them.
@@ -64,21 +96,27 @@ class ColdStore:
         if len(bars):
             self._worker.offer(bars)
         if metrics:
-            self._worker.offer(tuple(metrics))
+            self._worker.offer(_Figures(metrics))
 
     def close(self, timeout_s: float) -> bool:
         """Write what waits; say whether that was done in time."""
         return self._worker.close(timeout_s)
 
-    def _write(self, batch: list[Bars | tuple[dict[str, object], ...]]) -> None:
+    def _write(self, batch: list[_Item]) -> None:
         bars = [each for each in batch if isinstance(each, Bars)]
-        rows = [row for each in batch if not isinstance(each, Bars) for row in each]
+        self._attempt(lambda: self._influx.write_candles(Bars.concat(bars)), bool(bars))
+        for each in batch:
+            if isinstance(each, _Records):
+                self._attempt(partial(self._influx.write_columns, each.schema, each.table))
+            elif isinstance(each, _Figures):
+                self._attempt(partial(self._influx.write_pipeline_metrics, each.rows))
+
+    def _attempt(self, write: Callable[[], object], is_wanted: bool = True) -> None:
+        if not is_wanted:
+            return
         try:
-            if bars:
-                self._influx.write_candles(Bars.concat(bars))
-            if rows:
-                self._influx.write_pipeline_metrics(rows)
+            write()
         except ServiceUnavailable as error:
             _log.warning("InfluxDB takes nothing now, what is written waits: %s", error)
         except StackError as error:
-            _log.error("bars of the archive are not in InfluxDB: %s", error)
+            _log.error("rows of the archive are not in InfluxDB: %s", error)

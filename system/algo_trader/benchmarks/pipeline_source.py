@@ -1,0 +1,98 @@
+"""A local Schwab in a process of its own that streams invented ticks of many symbols, and counts.
+
+It prints one JSON line with its address, then answers each line of standard input: `begin` lets
+the ticks run, `end` holds them and prints how many updates every service has sent, `quit` ends.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from infrastructure.simulators.schwab.clock_speed import PacedClock
+from infrastructure.simulators.schwab.market import ReplayMarket
+from infrastructure.simulators.schwab.simulator import SchwabSimulator
+from infrastructure.simulators.schwab.streamer.ledger import SENT
+from infrastructure.simulators.schwab.streamer.room import StreamOptions
+from infrastructure.simulators.schwab.streamer.rules import StreamRules
+from infrastructure.simulators.schwab.streamer.sources import Publish
+from infrastructure.simulators.schwab.streamer.synthetic_ticks import SyntheticTicks
+
+SERVICES = {"LEVELONE_EQUITIES": "SIM", "LEVELONE_OPTIONS": "OPT"}
+"""The services that are streamed, and how their keys begin."""
+FRAME_S = 0.02
+"""Market seconds between two frames of a service."""
+
+
+class Held:
+    """Hold a source's ticks until they are let run.
+
+    Args:
+        ticks: The source.
+    """
+
+    def __init__(self, ticks: SyntheticTicks) -> None:
+        self._ticks = ticks
+        self.runs = False
+
+    def open(self, service: str, key: str, now_ns: int, publish: Publish) -> bool:
+        """Publish a symbol's whole state."""
+        return self._ticks.open(service, key, now_ns, publish)
+
+    def advance(self, now_ns: int, publish: Publish) -> None:
+        """Publish the ticks up to a moment; what happened before they ran is nobody's."""
+        self._ticks.advance(now_ns, publish if self.runs else _nowhere)
+
+
+def _nowhere(
+    service: str,
+    key: str,
+    changes: Mapping[str, Any],
+    extras: Mapping[str, Any] | None = None,
+) -> None:
+    """Publish nothing."""
+
+
+def main(symbols: int, rate: int) -> None:
+    """Serve until told to quit.
+
+    Args:
+        symbols: How many in all, half of each service.
+        rate: Ticks a second, of all together.
+    """
+    market = ReplayMarket.from_bokeh(from_open=True, clock=PacedClock(1.0))
+    sources = [
+        Held(
+            SyntheticTicks(
+                symbols // 2, rate // 2, market.now_ns, seed, service=service, prefix=prefix
+            )
+        )
+        for seed, (service, prefix) in enumerate(SERVICES.items())
+    ]
+    rules = StreamRules(interval_s=dict.fromkeys(SERVICES, FRAME_S))
+    options = StreamOptions(rules, sources=sources)
+    with SchwabSimulator(market, stream=options) as simulator:
+        print(json.dumps({"url": simulator.base_url, "market": market.now_ns}), flush=True)
+        for line in sys.stdin:
+            word = line.strip()
+            for source in sources:
+                source.runs = word == "begin"
+            if word == "quit":
+                return
+            if word == "end":
+                print(json.dumps(_sent(simulator)), flush=True)
+
+
+def _sent(simulator: SchwabSimulator) -> dict[str, int]:
+    return {
+        service: sum(
+            run.items for run in simulator.streamer.ledger.runs(service) if run.fate == SENT
+        )
+        for service in SERVICES
+    }
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
