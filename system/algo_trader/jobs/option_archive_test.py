@@ -19,10 +19,14 @@ SECOND = 1_000_000_000
 
 
 def snapshot(as_of_ns: int = NOW_NS, *, spot: float = 100.0) -> Chain:
-    made = synthetic_chain(expiries=3, strikes=15, half_spread=0.05)
+    # The archive knows how a class is exercised by its name, and this name is no index.
+    made = synthetic_chain(expiries=3, strikes=15, half_spread=0.05, american=True)
     bid, gamma = made.bid.copy(), made.vendor_gamma.copy()
     bid[3], gamma[5] = np.nan, 0.01
-    return replace(made, as_of_ns=as_of_ns, spot=spot, bid=bid, vendor_gamma=gamma)
+    return replace(
+        made, as_of_ns=as_of_ns, spot=spot, bid=bid, vendor_gamma=gamma,
+        source="schwab", fetched_at_ns=None, is_synthetic=False,
+    )  # fmt: skip
 
 
 def keep(archive: Archive, chain: Chain, source: str = "schwab") -> int:

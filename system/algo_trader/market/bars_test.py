@@ -92,12 +92,21 @@ def test_columns_of_different_length_are_refused() -> None:
         )
 
 
-def test_every_source_has_a_rank_and_the_simulator_the_lowest() -> None:
+def test_every_source_has_a_rank_and_a_simulator_is_believed_least() -> None:
     ranks = {source: source.rank for source in Source}
-    assert min(ranks, key=lambda source: ranks[source]) is Source.SCHWAB_SIM
     assert len(set(ranks.values())) == len(ranks)
-    assert Source.SCHWAB_SIM.is_simulated
-    assert not Source.SCHWAB.is_simulated
+    simulated = {source for source in Source if source.is_simulated}
+    assert simulated == {Source.SCHWAB_SIM, Source.SCHWAB_SIM_CHART, Source.SCHWAB_SIM_LIVE}
+    assert max(ranks[each] for each in simulated) < min(
+        rank for source, rank in ranks.items() if source not in simulated
+    )
+
+
+def test_what_is_built_from_level_one_is_believed_less_than_what_the_provider_made() -> None:
+    for made in (Source.SCHWAB, Source.SCHWAB_SIM):
+        assert made.rank > made.of_chart.rank > made.of_live.rank
+        assert made.of_live.is_sampled
+        assert not (made.is_sampled or made.of_chart.is_sampled)
 
 
 def test_timeframes_know_whether_the_calendar_decides_their_length() -> None:
