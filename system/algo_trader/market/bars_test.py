@@ -106,7 +106,8 @@ def test_what_is_built_from_level_one_is_believed_less_than_what_the_provider_ma
     for made in (Source.SCHWAB, Source.SCHWAB_SIM):
         assert made.rank > made.of_chart.rank > made.of_live.rank
         assert made.of_live.is_sampled
-        assert not (made.is_sampled or made.of_chart.is_sampled)
+        assert not made.is_sampled
+        assert not made.of_chart.is_sampled
 
 
 def test_timeframes_know_whether_the_calendar_decides_their_length() -> None:
