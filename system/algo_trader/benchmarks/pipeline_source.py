@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,7 +83,16 @@ def main(symbols: int, rate: int) -> None:
             if word == "quit":
                 return
             if word == "end":
-                print(json.dumps(_sent(simulator)), flush=True)
+                print(json.dumps(_settled(simulator)), flush=True)
+
+
+def _settled(simulator: SchwabSimulator) -> dict[str, int]:
+    """Return what was sent once no more is: updates wait up to a frame's time to be conflated."""
+    before: dict[str, int] | None = None
+    while (now := _sent(simulator)) != before:
+        before = now
+        time.sleep(25 * FRAME_S)
+    return now
 
 
 def _sent(simulator: SchwabSimulator) -> dict[str, int]:

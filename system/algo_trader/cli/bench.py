@@ -56,6 +56,21 @@ def stream(context: typer.Context, as_json: JSON = False) -> None:
     show("stream", rows, as_json=as_json or current(context).as_json)
 
 
+@app.command()
+def pipeline(
+    context: typer.Context,
+    symbols: Annotated[int, typer.Option(min=2, help="How many symbols.")] = 1_000,
+    rate: Annotated[int, typer.Option(min=2, help="Ticks a second.")] = 10_000,
+    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 20,
+    as_json: JSON = False,
+) -> None:
+    """Carry a simulated market from the socket to Redis, archive and InfluxDB, and count."""
+    from system.algo_trader.benchmarks.pipeline import run
+
+    rows = run(symbols, rate, seconds)
+    show("pipeline", rows, as_json=as_json or current(context).as_json)
+
+
 def show(name: str, rows: Sequence[BenchRow], *, as_json: bool) -> None:
     """Print the lines of a benchmark for people or machines."""
     from system.algo_trader import terminal
