@@ -169,10 +169,12 @@ def status(context: typer.Context, as_json: JSON = False) -> None:
     terminal.print_table(shown)
     out = terminal.console()
     quota = "no quota" if facts["quota_bytes"] is None else f"quota {facts['quota_bytes']:,} bytes"
-    out.print(
-        f"{facts['parts']:,} parts, {facts['bytes']:,} bytes, {quota}; "
-        f"commit {facts['data_version']} at {facts['last_commit']} by {facts['last_request']}"
-    )
+    commit = "no commit yet"
+    if facts["last_commit"] is not None:
+        commit = (
+            f"commit {facts['data_version']} at {facts['last_commit']} by {facts['last_request']}"
+        )
+    out.print(f"{facts['parts']:,} parts, {facts['bytes']:,} bytes, {quota}; {commit}")
     for each in facts["datasets"]:
         for gap in each["gaps"]:
             out.print(
