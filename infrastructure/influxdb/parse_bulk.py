@@ -36,6 +36,7 @@ from infrastructure.influxdb.parse_kernels import (
     scan_lines,
 )
 from infrastructure.influxdb.parsed import Block, ParsedBody
+from infrastructure.influxdb.word_kernels import find_newlines
 
 _SHAPES_TRIED = 16
 _LINES_TRIED = 64
@@ -80,7 +81,8 @@ class _Lines(Mapping[int, str]):
         self.body = body
         self.bytes = np.frombuffer(body, np.uint8)
         plain = b'"' not in body and b"\\" not in body
-        breaks = np.append(np.flatnonzero(self.bytes == ord("\n")), len(body))
+        breaks = np.empty(np.count_nonzero(self.bytes == ord("\n")) + 1, np.int64)
+        breaks[find_newlines(self.bytes, breaks)] = len(body)
         starts, ends, numbers = (np.empty(len(breaks), np.int64) for _ in range(3))
         line, count = scan_lines(self.bytes, breaks, 0, plain, starts, ends, numbers, 0)
         while line < len(breaks):
@@ -200,7 +202,7 @@ class _BulkReader:
         return fields if len(fields) * len(self._lines) <= _MOST_CELLS else None
 
     def _match_shape(self, fields: Fields) -> None:
-        keys = [f"{field.raw}=".encode() for field in fields]
+        keys = [f"{',' if place else ''}{each.raw}=".encode() for place, each in enumerate(fields)]
         columns = _Columns(fields, len(self._lines))
         self._head_count = match_lines(
             self._lines.bytes,

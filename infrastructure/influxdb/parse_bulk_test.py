@@ -134,6 +134,47 @@ def test_mutated_lines_give_the_same_on_both_paths(
     assert_same(text.encode())
 
 
+DIGITS = st.integers(1, 20).flatmap(
+    lambda size: st.text("0123456789", min_size=size, max_size=size)
+)
+AFTER = st.sampled_from(["", ".", "e5", "E-3", "i", "u", "i1", ".5e1", "..", "-"])
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["", "-", "--"]),
+            DIGITS,
+            st.just("") | DIGITS.map(lambda digits: f".{digits}"),
+            AFTER,
+            st.sampled_from(["", " 1", " 1700000000000000000"]) | DIGITS.map(lambda at: f" {at}"),
+        ).map(lambda parts: f"{''.join(parts[:4])}{parts[4]}"),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_numbers_of_every_length_give_the_same_on_both_paths(values: list[str]) -> None:
+    assert_same("\n".join(f"m f={value}" for value in values).encode())
+    # A line that the kernel takes stands behind: eight bytes may be looked at anywhere.
+    assert_same("\n".join(f"m f={value},g=1 1" for value in [*values, "1.5"]).encode())
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(["m,a=x", "m,a=y", "m", "m,a=xy", "longer,tag=value"]), max_size=20),
+    st.sampled_from(["f", "seven77", "eight888", "nine99999", "seventeen_letters"]),
+    st.sampled_from(["1", "2.25", "3i", "t", '"s"']),
+)
+def test_heads_in_any_turn_and_keys_of_any_length_give_the_same_on_both_paths(
+    heads: list[str], key: str, value: str
+) -> None:
+    body = "\n".join(f"{head} {key}={value},{key}2={value} {n}" for n, head in enumerate(heads))
+    assert_same(body.encode())
+    for cut in range(1, min(len(body), 40)):
+        assert_same(body[:-cut].encode())
+
+
 @settings(deadline=None)
 @given(st.text(st.sampled_from('mf,= 1i.e-"\\\n\tt#é'), max_size=60))
 def test_arbitrary_text_gives_the_same_on_both_paths(text: str) -> None:
@@ -194,6 +235,14 @@ def test_the_line_reader_gets_the_unusual_lines_and_no_others(
     parsed = parse_lines(body, precision="ns", now_ns=NOW, compiled=True)
     assert left == [4, 5, 6]
     assert sum(len(block.time) for table in parsed.tables for block in table.blocks) == 4
+
+
+@pytest.mark.parametrize("value", ["-0u", "-5u"])
+def test_a_negative_number_is_no_unsigned_one_however_many_lines_have_one(value: str) -> None:
+    body = f"m f=1u 1\nm f={value} 2\nm f=2u 3".encode()
+    parsed = parse_lines(body, precision="ns", now_ns=NOW, compiled=True)
+    assert [error.line_number for error in parsed.errors] == [2]
+    assert_same(body)
 
 
 @pytest.mark.parametrize("size", [65_536, 65_537])

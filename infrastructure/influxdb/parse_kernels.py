@@ -1,9 +1,4 @@
-"""Read uniform lines in machine code; `line_reader` is the reference and takes what is left.
-
-Floats follow Clinger: digits that fit 53 bits times or divided by a power of ten up to 10^22 are
-two exact doubles, so one correctly rounded operation gives the nearest double. Others are left
-to the caller, who has the text's place.
-"""
+"""Read uniform lines in machine code; `line_reader` is the reference and takes what is left."""
 
 from __future__ import annotations
 
@@ -11,12 +6,24 @@ import numpy as np
 import numpy.typing as npt
 
 from infrastructure.compiling.kernel import kernel
+from infrastructure.compiling.pointer import pointer
+from infrastructure.influxdb.value_kernels import (
+    NOWHERE,
+    read_boolean,
+    read_float,
+    read_integer,
+    read_time,
+)
+from infrastructure.influxdb.word_kernels import (
+    WORD_BYTES,
+    Bytes,
+    Longs,
+    same_bytes,
+    word_at,
+)
 
-Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Place = np.uint64
 States = npt.NDArray[np.int16]
 
 WAITING = -1
@@ -26,27 +33,11 @@ FLOAT, INTEGER, STRING, BOOLEAN = 0, 1, 2, 3
 
 # Places are unsigned, which spares each access the check whether it counts from the end.
 _ONE = np.uint64(1)
-_NOWHERE = np.uint64(2**64 - 1)
-_POWERS = 10.0 ** np.arange(23)
-_MOST_DIGITS = 18
-_LARGEST_EXACT = 2**53
-_LONGEST_EXPONENT = 10_000
+_WORD = np.uint64(WORD_BYTES)
 _LONGEST_STRING = 65_536
-_LONGEST_NS = 2**63 - 1
-_BILLION = 1_000_000_000
-_TAB, _NEWLINE, _SPACE, _QUOTE, _HASH = ord("\t"), ord("\n"), ord(" "), ord('"'), ord("#")
-_COMMA, _MINUS, _PLUS, _DOT, _ZERO, _NINE = (
-    ord(","),
-    ord("-"),
-    ord("+"),
-    ord("."),
-    ord("0"),
-    ord("9"),
-)
-_EQUALS, _BACKSLASH, _DELETE = ord("="), ord("\\"), 127
-_UPPER_E, _LOWER_E, _LOWER_I, _LOWER_U = ord("E"), ord("e"), ord("i"), ord("u")
-_WORDS = np.frombuffer(b"trueTrueTRUEfalseFalseFALSE", np.uint8)
-_WORD_STARTS = np.array([0, 4, 8, 12, 17, 22, 27])
+_TAB, _SPACE, _QUOTE, _HASH = ord("\t"), ord(" "), ord('"'), ord("#")
+_COMMA, _BACKSLASH, _DELETE = ord(","), ord("\\"), 127
+_MINUS, _UNSIGNED = ord("-"), ord("u")
 
 
 @kernel
@@ -106,111 +97,6 @@ def scan_lines(
 
 
 @kernel
-def _digits(text: Bytes, at: Place, end: Place, number: int) -> tuple[Place, int]:
-    while at < end and _ZERO <= text[at] <= _NINE:
-        number = number * 10 + (text[at] - _ZERO)
-        at += _ONE
-    return at, number
-
-
-@kernel
-def _read_float(text: Bytes, at: Place, end: Place) -> tuple[Place, float, bool]:
-    """Return the end of a float or _NOWHERE, its value, and whether that is exact."""
-    negative = at < end and text[at] == _MINUS
-    if negative:
-        at += _ONE
-    first = at
-    at, number = _digits(text, at, end, 0)
-    digits = np.int64(at - first)
-    if digits == 0:
-        return _NOWHERE, 0.0, False
-    exponent = np.int64(0)
-    if at < end and text[at] == _DOT:
-        first = at + _ONE
-        at, number = _digits(text, first, end, number)
-        if at == first:
-            return _NOWHERE, 0.0, False
-        exponent = np.int64(first) - np.int64(at)
-        digits += np.int64(at - first)
-    if at < end and (text[at] == _LOWER_E or text[at] == _UPPER_E):
-        at += _ONE
-        falling = at < end and text[at] == _MINUS
-        if at < end and (text[at] == _MINUS or text[at] == _PLUS):
-            at += _ONE
-        first = at
-        power = 0
-        while at < end and _ZERO <= text[at] <= _NINE:
-            power = min(power * 10 + (text[at] - _ZERO), _LONGEST_EXPONENT)
-            at += _ONE
-        if at == first:
-            return _NOWHERE, 0.0, False
-        exponent += -power if falling else power
-    if digits > _MOST_DIGITS or number > _LARGEST_EXACT or exponent < -22 or exponent > 22:
-        return at, 0.0, False
-    value = np.float64(number)
-    value = value * _POWERS[exponent] if exponent >= 0 else value / _POWERS[-exponent]
-    return at, -value if negative else value, True
-
-
-@kernel
-def _read_integer(text: Bytes, at: Place, end: Place) -> tuple[Place, int]:
-    """Return the end of an integer (_NOWHERE if there is none, or a long one), and its value."""
-    negative = at < end and text[at] == _MINUS
-    if negative:
-        at += _ONE
-    first = at
-    at, number = _digits(text, at, end, 0)
-    # Nineteen digits that overflow turn negative.
-    if at == first or np.int64(at - first) > _MOST_DIGITS + 1 or number < 0:
-        return _NOWHERE, 0
-    return at, -number if negative else number
-
-
-@kernel
-def _read_boolean(text: Bytes, at: Place, end: Place) -> tuple[Place, int]:
-    """Return the end of a truth value (_NOWHERE if there is none), and the value."""
-    stop = at
-    while stop < end and text[stop] != _COMMA and text[stop] != _SPACE:
-        stop += _ONE
-    for word in range(6):
-        start = _WORD_STARTS[word]
-        given = np.int64(stop - at)
-        if given != _WORD_STARTS[word + 1] - start and not (given == 1 and word % 3 != 1):
-            continue
-        same = True
-        for index in range(given):
-            same = same and text[at + np.uint64(index)] == _WORDS[start + index]
-        if same:
-            return stop, 1 if word < 3 else 0
-    return _NOWHERE, 0
-
-
-@kernel
-def _read_time(text: Bytes, at: Place, end: Place, unit: int) -> tuple[bool, int]:
-    """Return whether a line ends with a timestamp, and its nanoseconds."""
-    while at < end and text[at] == _SPACE:
-        at += _ONE
-    at, stamp = _read_integer(text, at, end)
-    if at == _NOWHERE:
-        return False, 0
-    while at < end and text[at] == _SPACE:
-        at += _ONE
-    if at != end:
-        return False, 0
-    if unit == 0:
-        billions = abs(stamp) // _BILLION
-        if billions < 5:
-            unit = 1_000_000_000
-        elif billions < 5_000:
-            unit = 1_000_000
-        elif billions < 5_000_000:
-            unit = 1_000
-        else:
-            unit = 1
-    return abs(stamp) <= _LONGEST_NS // unit, stamp * unit
-
-
-@kernel
 def match_lines(
     text: Bytes,
     starts: Longs,
@@ -241,7 +127,7 @@ def match_lines(
         ends: End of each line, shape (lines,).
         states: WAITING lines are tried; receives `shape` where a line has it.
         shape: Number of the shape.
-        keys: `key=` of all fields, one after the other; none holds a backslash.
+        keys: `key=` of the first field, `,key=` of each other one; none holds a backslash.
         key_ends: End of each field's key, after a leading 0, shape (fields + 1,).
         kinds: FLOAT, INTEGER, STRING or BOOLEAN of each field.
         suffixes: The byte after each integer, `i` or `u`.
@@ -261,97 +147,127 @@ def match_lines(
     Returns:
         Heads known now.
     """
+    raw = pointer(text)
     mask = slots.shape[0] - 1
+    size = np.uint64(text.shape[0])
+    key_words = np.zeros(kinds.shape[0], np.uint64)
+    key_masks = np.zeros(kinds.shape[0], np.uint64)
+    for field in range(kinds.shape[0]):
+        for place in range(key_ends[field], min(key_ends[field + 1], key_ends[field] + WORD_BYTES)):
+            shift = np.uint64(8 * (place - key_ends[field]))
+            key_words[field] |= np.uint64(keys[place]) << shift
+            key_masks[field] |= np.uint64(255) << shift
+    # Batches go round the series: a head is likely what followed the one before the last time.
+    follower = np.full(starts.shape[0] + 1, -1, np.int32)
+    last_head = starts.shape[0]
     for line in range(starts.shape[0]):
         if states[line] != WAITING:
             continue
         start = np.uint64(starts[line])
         end = np.uint64(ends[line])
-        at = start
         code = np.uint64(14_695_981_039_346_656_037)
-        while at < end and text[at] != _SPACE and text[at] != _BACKSLASH:
-            code = (code ^ np.uint64(text[at])) * np.uint64(1_099_511_628_211)
-            at += _ONE
-        if at == end or text[at] == _BACKSLASH:
-            continue
+        guess = int(follower[last_head])
+        if guess >= 0:
+            other = np.uint64(starts[head_lines[guess]])
+            length = np.uint64(head_ends[guess]) - other
+            at = start + length
+            if at >= end or raw[at] != _SPACE or not same_bytes(raw, start, other, length):
+                guess = -1
+        if guess < 0:
+            at = start
+            while at < end and raw[at] != _SPACE and raw[at] != _BACKSLASH:
+                code = (code ^ np.uint64(raw[at])) * np.uint64(1_099_511_628_211)
+                at += _ONE
+            if at == end or raw[at] == _BACKSLASH:
+                continue
         head_end = at
-        while at < end and text[at] == _SPACE:
+        while at < end and raw[at] == _SPACE:
             at += _ONE
         fits = True
         for field in range(kinds.shape[0]):
-            if field > 0:
-                if at >= end or text[at] != _COMMA:
+            first_place = np.uint64(key_ends[field])
+            last_place = np.uint64(key_ends[field + 1])
+            if at + _WORD <= size:
+                if word_at(raw, at) & key_masks[field] != key_words[field]:
                     fits = False
                     break
-                at += _ONE
-            for place in range(np.uint64(key_ends[field]), np.uint64(key_ends[field + 1])):
-                if at >= end or text[at] != keys[place]:
+                compared = min(last_place - first_place, _WORD)
+                first_place += compared
+                at += compared
+            for place in range(first_place, last_place):
+                if at >= end or raw[at] != keys[place]:
                     fits = False
                     break
                 at += _ONE
             if not fits:
                 break
+            if at > end:
+                fits = False
+                break
             kind = kinds[field]
             if kind == FLOAT:
                 first = at
-                at, value, exact = _read_float(text, at, end)
+                at, value, exact = read_float(raw, at, end)
                 floats[field, line] = value
                 numbers[field, line] = first
                 lengths[field, line] = 0 if exact else np.int64(at - first)
             elif kind == INTEGER:
-                at, number = _read_integer(text, at, end)
+                if suffixes[field] == _UNSIGNED and at < end and raw[at] == _MINUS:
+                    fits = False
+                    break
+                at, number = read_integer(raw, at, end)
                 numbers[field, line] = number
-                if at != _NOWHERE:
-                    at = at + _ONE if at < end and text[at] == suffixes[field] else _NOWHERE
+                if at != NOWHERE:
+                    at = at + _ONE if at < end and raw[at] == suffixes[field] else NOWHERE
             elif kind == STRING:
-                if at >= end or text[at] != _QUOTE:
+                if at >= end or raw[at] != _QUOTE:
                     fits = False
                     break
                 at += _ONE
                 first = at
-                while at < end and text[at] != _QUOTE and text[at] != _BACKSLASH:
+                while at < end and raw[at] != _QUOTE and raw[at] != _BACKSLASH:
                     at += _ONE
                 numbers[field, line] = first
                 lengths[field, line] = at - first
-                closed = at < end and text[at] == _QUOTE and np.int64(at - first) <= _LONGEST_STRING
-                at = at + _ONE if closed else _NOWHERE
+                closed = at < end and raw[at] == _QUOTE and np.int64(at - first) <= _LONGEST_STRING
+                at = at + _ONE if closed else NOWHERE
             else:
-                at, number = _read_boolean(text, at, end)
+                at, number = read_boolean(raw, at, end)
                 numbers[field, line] = number
-            if at == _NOWHERE:
+            if at == NOWHERE:
                 fits = False
                 break
         if not fits:
             continue
         if at == end:
             time[line] = now_ns
-        elif text[at] == _SPACE:
-            fits, time[line] = _read_time(text, at, end, unit)
+        elif raw[at] == _SPACE:
+            fits, time[line] = read_time(raw, at, end, unit)
             if not fits:
                 continue
         else:
             continue
+        head = guess
         slot = np.int64(code ^ (code >> np.uint64(32))) & mask
-        while True:
-            head = slots[slot]
+        while head < 0:
+            head = int(slots[slot])
             if head < 0:
-                slots[slot] = head_count
-                head_lines[head_count] = line
-                head_ends[head_count] = head_end
-                heads[line] = head_count
+                head = head_count
+                slots[slot] = head
+                head_lines[head] = line
+                head_ends[head] = head_end
                 head_count += 1
                 break
             other = np.uint64(starts[head_lines[head]])
             length = head_end - start
-            same = np.uint64(head_ends[head]) - other == length
-            index = np.uint64(0)
-            while same and index < length:
-                same = text[other + index] == text[start + index]
-                index += _ONE
-            if same:
-                heads[line] = head
-                break
-            slot = (slot + 1) & mask
+            if np.uint64(head_ends[head]) - other != length or not same_bytes(
+                raw, start, other, length
+            ):
+                head = -1
+                slot = (slot + 1) & mask
+        heads[line] = head
+        follower[last_head] = head
+        last_head = head
         states[line] = shape
     return head_count
 
