@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ from infrastructure.supervision import module_command
 TABLE = TableSchema("m", (Column("k", "tag"),), (Column("v", "integer"),))
 WRITES = 400
 DEADLINE_S = 60.0
+LIFE_S = 120.0
+"""A writing process that lives longer is stuck: it says where each of its threads is, and ends."""
 _MODULE = "infrastructure.clients.outage_runs"
 
 
@@ -82,14 +85,31 @@ class Server:
 
 
 class Child:
-    """A writing process of one life."""
+    """A writing process of one life, which may not last for ever.
 
-    def __init__(self, folder: Path, url: str, seed: int, life: int) -> None:
+    Args:
+        folder: Holds its spool.
+        url: Of the server.
+        seed: Decides what it writes.
+        life: Which of the seed's processes it is.
+        life_s: How long it may live.
+    """
+
+    def __init__(
+        self, folder: Path, url: str, seed: int, life: int, life_s: float = LIFE_S
+    ) -> None:
         argv, env = module_command(_MODULE, str(folder), url, str(seed), str(life))
         self._process = subprocess.Popen(
-            argv, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True
+            argv,
+            env={**os.environ, **env, "PYTHONFAULTHANDLER": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.acknowledged = 0
+        self._name = f"the writing process of seed {seed}, life {life},"
+        self._end = threading.Timer(life_s, self._process.send_signal, (signal.SIGABRT,))
+        self._end.daemon = True
+        self._end.start()
 
     def until(self, count: int) -> None:
         """Read acknowledgements up to some count."""
@@ -99,10 +119,13 @@ class Child:
     def kill(self) -> None:
         """End it by SIGKILL, and read what it had still said."""
         self._process.kill()
+        self._end.cancel()
         while self._read():
             pass
-        if self._process.wait() not in (0, -signal.SIGKILL):
-            raise AssertionError(f"the writing process ended with {self._process.returncode}")
+        if self._process.wait() == -signal.SIGABRT:
+            raise AssertionError(f"{self._name} was stuck after {self.acknowledged} writes")
+        if self._process.returncode not in (0, -signal.SIGKILL):
+            raise AssertionError(f"{self._name} ended with {self._process.returncode}")
 
     def _read(self) -> bool:
         assert self._process.stdout is not None
