@@ -5,19 +5,24 @@ A frame is an Arrow record batch in one IPC message; nothing is pickled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Final, Protocol
 
 import pyarrow as pa
 
 from infrastructure.errors import CorruptStore, InputError
+from infrastructure.logging import get_logger
 from infrastructure.redis.pipelines import Pipeline
 from infrastructure.redis.streams import StreamEntry
 
 FIELD: Final = "arrow"
 FRAMES_A_TRIP: Final = 64
+REFUSED_KEPT: Final = 1_000
+"""Entries that a side stream of refused ones keeps, about."""
 TAKEOVER_MS: Final = 30_000
 """A frame that a consumer has held so long is another's: the consumer is dead or stuck."""
+_log = get_logger(__name__)
 
 
 class FrameRedis(Protocol):
@@ -47,6 +52,11 @@ class FrameRedis(Protocol):
 
     def xack(self, stream: str, group: str, *ids: str) -> int:
         """Acknowledge entries."""
+
+
+def refused_stream(stream: str) -> str:
+    """Return the name of the side stream that keeps what was no frame in a stream."""
+    return f"{stream}:refused"
 
 
 def encode_frame(rows: pa.RecordBatch) -> bytes:
@@ -113,6 +123,9 @@ class FrameReader:
     another consumer of the group took and let lie, then what is new. A frame may so come twice:
     its rows are the same records, and the store that `write` fills keeps each once.
 
+    An entry that is no frame stops nobody: it goes, as it is and with the reason, to a side stream
+    of bounded length (`refused_stream`), and is acknowledged then.
+
     Args:
         redis: Where.
         stream: The stream's name.
@@ -141,30 +154,46 @@ class FrameReader:
     def drain(
         self, write: Callable[[pa.Table], object], *, count: int = 64, block_ms: int | None = None
     ) -> int:
-        """Read frames, write their rows in one call, acknowledge them; return how many frames.
+        """Read frames, write their rows, acknowledge them; return how many entries that were.
 
         Args:
-            write: Stores the rows; when it raises, nothing is acknowledged and they come again.
+            write: Stores the rows, called once for all frames in a row that have the same columns;
+                when it raises, nothing is acknowledged and they come again.
             count: How many frames at most.
             block_ms: Wait so long for the first; None not at all.
 
         Raises:
             StackError: As Redis or `write` does.
-            CorruptStore: If an entry is no frame.
         """
         after = self._after
         self._after = "0"
         found = self._read(after, count, block_ms)
         if not found and after == "0":
             found = self._taken_over(count) or self._read(">", count, block_ms)
-        kept = [entry for entry in found if entry.fields]
-        if kept:
-            write(pa.concat_tables([decode_frame(entry) for entry in kept]))
+        frames, refused = _decoded([entry for entry in found if entry.fields])
+        for _, alike in groupby(frames, key=lambda frame: frame.schema):
+            write(pa.concat_tables(list(alike)))
+        if refused:
+            self._keep_refused(refused)
         if found:
             self._redis.xack(self._stream, self._group, *(entry.id for entry in found))
         # A read that found little leaves time to look for what others let lie.
         self._after = ">" if len(found) == count else "0"
-        return len(kept)
+        return len(frames) + len(refused)
+
+    def _keep_refused(self, refused: Sequence[tuple[StreamEntry, CorruptStore]]) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for entry, reason in refused:
+            _log.warning("%s: %s", self._stream, reason)
+            raw = {f"field:{name}": value for name, value in entry.fields.items()}
+            pipeline.add(
+                "xadd",
+                refused_stream(self._stream),
+                {"entry": entry.id, "reason": str(reason), **raw},
+                maxlen=REFUSED_KEPT,
+                approximate=True,
+            )
+        pipeline.execute()
 
     def _taken_over(self, count: int) -> list[StreamEntry]:
         return self._redis.xautoclaim(
@@ -187,3 +216,16 @@ class FrameReader:
         return self._redis.xreadgroup(
             self._group, self._consumer, {self._stream: after}, count=count, block_ms=wait
         )
+
+
+def _decoded(
+    entries: Iterable[StreamEntry],
+) -> tuple[list[pa.Table], list[tuple[StreamEntry, CorruptStore]]]:
+    """Return the rows of those that are frames, and the others with the reason."""
+    frames, refused = [], []
+    for entry in entries:
+        try:
+            frames.append(decode_frame(entry))
+        except CorruptStore as error:
+            refused.append((entry, error))
+    return frames, refused

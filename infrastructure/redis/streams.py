@@ -203,7 +203,12 @@ class Streams(RedisSession):
 
 def _entries(entries: Any) -> list[StreamEntry]:
     return [
-        StreamEntry(_id(entry_id), {name.decode(): value for name, value in (fields or {}).items()})
+        StreamEntry(
+            _id(entry_id),
+            {name.decode(errors="backslashreplace"): value for name, value in fields.items()}
+            if fields
+            else {},
+        )
         for entry_id, fields in entries or []
     ]
 
