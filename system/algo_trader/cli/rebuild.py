@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from infrastructure.errors import UsageError
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.projection import project
-from system.algo_trader.storage.tables import CANDLES, QUOTES, TABLES, TRADES
+from system.algo_trader.storage.tables import CANDLES, OPTION_QUOTES, QUOTES, TABLES, TRADES
 from system.algo_trader.storage.tape_projection import project_records
 
 if TYPE_CHECKING:
     from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
 
-PROJECTED: Final = (CANDLES.name, TRADES.name, QUOTES.name)
+PROJECTED: Final = (CANDLES.name, TRADES.name, QUOTES.name, OPTION_QUOTES.name)
+_NS_PER_DAY: Final = 86_400_000_000_000
 """The tables that the archive holds the truth of."""
 
 
@@ -48,17 +49,24 @@ def run(
         archive: The truth.
         client: Where to project to.
         datasets: Of `checked_datasets`.
-        since_ns: Without it the tables are emptied first. With it nothing is removed: missing
-            candles are written, and trades and quotes from that UTC day on.
+        since_ns: Without it the tables are emptied first. With it nothing is removed, and what is
+            of that UTC day or later is written: of candles what is missing, unless one of them
+            was corrected; then all candles are written anew.
 
     Raises:
         StackError: As projecting.
     """
     rows: list[dict[str, Any]] = []
+    day_ns = None if since_ns is None else since_ns // _NS_PER_DAY * _NS_PER_DAY
     for name in datasets:
         if name != CANDLES.name:
             with archive.projecting():
-                done = project_records(archive, client, name, since_ns=since_ns)
+                if name == OPTION_QUOTES.name:
+                    from system.algo_trader.jobs.option_projection import project_option_quotes
+
+                    done = project_option_quotes(archive, client, since_ns=since_ns)
+                else:
+                    done = project_records(archive, client, name, since_ns=since_ns)
             rows += [{"table": each.dataset, "symbol": each.symbol, "timeframe": None,
                       **_counts(asdict(each))} for each in done]  # fmt: skip
             continue
@@ -68,7 +76,7 @@ def run(
         rows += [
             {"table": name, "symbol": each.symbol, "timeframe": str(each.timeframe),
              "expected": each.expected, "written": each.written, "read_back": each.read_back}
-            for each in project(archive, client).series
+            for each in project(archive, client, since_ns=day_ns).series
         ]  # fmt: skip
     return rows
 

@@ -254,10 +254,11 @@ def rebuild(
     context: typer.Context,
     what: Annotated[str, typer.Argument(help="influx.")] = "influx",
     since: Annotated[
-        str | None, typer.Option(help="Remove nothing; write what is missing from this day on.")
+        str | None, typer.Option(help="Remove nothing; write what is of this UTC day or later.")
     ] = None,
     dataset: Annotated[
-        list[str] | None, typer.Option(help="candles, trades or quotes; again for more; else all.")
+        list[str] | None,
+        typer.Option(help="candles, trades, quotes, option_quotes; again for more; else all."),
     ] = None,
     as_json: JSON = False,
 ) -> None:

@@ -36,6 +36,51 @@ def test_influxdb_is_rebuilt_from_what_the_archive_holds(line: CommandLine) -> N
     assert rebuilt["written"] == rows
 
 
+def test_candles_are_rebuilt_from_a_day_on_and_no_earlier_ones(tmp_path: Path) -> None:
+    line = CommandLine(tmp_path)
+    text = "".join(f"2023-12-{day:02},10,11,9,10.5,100\n" for day in (18, 19, 20, 21, 22))
+    (tmp_path / "d.csv").write_text(f"date,open,high,low,close,volume\n{text}")
+    words = ("--symbol", "IBM", "-t", "1d", "--label", "start", "--tz", "America/New_York")
+    words += ("--adjustment", "split")
+    run = line.run("store", "import", str(tmp_path / "d.csv"), *words)
+    assert run.code == 0, run.err
+    counts = ("expected", "written", "read_back")
+    for more, expected in (
+        (("--since", "2023-12-21"), [2, 2, 2]),
+        (("--since", "2023-12-19"), [4, 2, 4]),
+        ((), [5, 5, 5]),
+    ):
+        run = line.run("store", "rebuild", "influx", "--dataset", "candles", "--json", *more)
+        assert run.code == 0, run.err
+        [row] = run.json()["series"]
+        assert [row[name] for name in counts] == expected
+
+
+def test_chains_are_rebuilt_with_what_follows_from_them_and_counted_back(
+    tmp_path: Path,
+) -> None:
+    line = CommandLine(tmp_path)
+    stored = line.run("gex", "AAPL", "--store", "--json").json()
+    status = line.run("store", "status", "--json").json()["datasets"]
+    archived = stored["stored"]["archived"]
+    assert [(each["dataset"], each["symbol"], each["rows"]) for each in status] == [
+        ("option_quotes", "AAPL", archived)
+    ]
+    words = ("store", "rebuild", "influx", "--dataset", "option_quotes", "--json")
+    tables = ("option_quotes", "option_exposure", "option_metrics")
+    wanted = [stored["stored"]["written"][name] for name in tables]
+    assert wanted[0] == stored["contracts"] > 500
+    for more in ((), ("--since", stored["as_of"][:10])):
+        rebuilt = line.run(*words, *more)
+        assert rebuilt.code == 0, rebuilt.err
+        rows = rebuilt.json()["series"]
+        assert [each["table"] for each in rows] == list(tables)
+        for name in ("expected", "written", "read_back"):
+            assert [each[name] for each in rows] == wanted
+    rows = line.run(*words, "--since", "2030-01-01").json()["series"]
+    assert [each["read_back"] for each in rows] == [0, 0, 0]
+
+
 def test_trades_are_rebuilt_and_counted_back_and_exported_as_they_came(
     tmp_path: Path,
 ) -> None:
@@ -75,7 +120,7 @@ def test_a_flipped_bit_is_found_and_named(tmp_path: Path) -> None:
     [
         (["store", "quota", "much"], 2, "much"),
         (["store", "rebuild", "grafana"], 2, "grafana"),
-        (["store", "rebuild", "--dataset", "option_quotes"], 2, "archive has none of it"),
+        (["store", "rebuild", "--dataset", "option_metrics"], 2, "archive has none of it"),
         (["store", "rebuild", "--since", "yesterday"], 2, "yesterday"),
         (["store", "export", "bars", "--to", "x.csv"], 2, "--timeframe"),
         (["store", "export", "bars", "-t", "1d", "--to", "x.txt"], 2, "txt"),

@@ -98,7 +98,17 @@ def archived_chain(archive: Archive, symbol: str, at_ns: int | None = None) -> A
     rows = archive.records(OPTION_QUOTES, symbol, max(part.first_ns for part in parts), end_ns)
     rows = rows.filter(pc.equal(rows.column(EVENT_TIME), pc.max(rows.column(EVENT_TIME))))
     source = rows.column("source")[0].as_py()
-    rows = rows.filter(pc.equal(rows.column("source"), source)).combine_chunks()
+    return chain_of(symbol, rows.filter(pc.equal(rows.column("source"), source)))
+
+
+def chain_of(symbol: str, rows: pa.Table) -> ArchivedChain:
+    """Return the chain that rows of one moment and one source make, at least one.
+
+    Args:
+        symbol: The underlying.
+        rows: Of the archive's `option_quotes`.
+    """
+    rows = rows.combine_chunks()
     first = rows.slice(0, 1).to_pylist()[0]
     chain = Chain.of(
         symbol,
@@ -109,11 +119,11 @@ def archived_chain(archive: Archive, symbol: str, at_ns: int | None = None) -> A
         pc.equal(rows.column("right"), "C").to_numpy(),
         multiplier=first["multiplier"],
         is_american=exercise_on(symbol) == "american",
-        source=source,
+        source=first["source"],
         is_synthetic=bool(pc.any(rows.column("is_synthetic")).as_py()),
         **{name: rows.column(name).to_numpy() for name in _NUMBERS},
     )
-    return ArchivedChain(chain, source, chain.is_synthetic)
+    return ArchivedChain(chain, first["source"], chain.is_synthetic)
 
 
 def _nothing(archive: Archive, symbol: str, at_ns: int | None) -> NoDataError:

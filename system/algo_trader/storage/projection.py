@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from infrastructure.errors import BugError, NetworkError, ServiceUnavailable
 from infrastructure.influxdb.spool import Waiting
@@ -85,13 +86,18 @@ class Projection:
 @dataclass(frozen=True, slots=True)
 class _Difference:
     pair: Pair
+    since_ns: int | None
     winners: Bars
     missing: Mask
     contradicts: bool
 
 
 def project(
-    archive: Archive, store: CandleStore, pairs: Iterable[Pair] | None = None
+    archive: Archive,
+    store: CandleStore,
+    pairs: Iterable[Pair] | None = None,
+    *,
+    since_ns: int | None = None,
 ) -> Projection:
     """Write to InfluxDB what it lacks of the archive's winners, and read the keys back.
 
@@ -102,6 +108,8 @@ def project(
         archive: The truth.
         store: Where to project to.
         pairs: Symbols and timeframes; all that the archive has when None.
+        since_ns: Only bars that start from here on are compared, written and counted, nanoseconds
+            UTC; None for all. If one of them contradicts the archive, all are written anew.
 
     Raises:
         StoreLocked: If another process has been projecting for too long.
@@ -110,7 +118,7 @@ def project(
     """
     try:
         with archive.projecting():
-            return _project(archive, store, pairs)
+            return _project(archive, store, pairs, since_ns)
     except (ServiceUnavailable, NetworkError) as error:
         raise ServiceUnavailable(
             f"InfluxDB failed while candles were written to it ({error.message}); "
@@ -120,29 +128,33 @@ def project(
         ) from error
 
 
-def _project(archive: Archive, store: CandleStore, pairs: Iterable[Pair] | None) -> Projection:
+def _project(
+    archive: Archive, store: CandleStore, pairs: Iterable[Pair] | None, since_ns: int | None
+) -> Projection:
     everything = archive.bar_series()
     wanted = everything if pairs is None else list(pairs)
     store.ensure_tables()
     # A candle that is under way would come after the comparison.
     store.deliver_waiting()
-    differences = [_difference(archive, store, pair) for pair in wanted]
+    differences = [_difference(archive, store, pair, since_ns) for pair in wanted]
     rewritten = any(each.contradicts for each in differences)
     if rewritten:
         store.reset_candles()
         store.ensure_tables()
-        differences = [_difference(archive, store, pair) for pair in everything]
+        differences = [_difference(archive, store, pair, None) for pair in everything]
     return Projection(tuple(_complete(store, each) for each in differences), rewritten)
 
 
-def _difference(archive: Archive, store: CandleStore, pair: Pair) -> _Difference:
-    winners = archive.winners(*pair)
-    stored = _keys_in(store, pair)
+def _difference(
+    archive: Archive, store: CandleStore, pair: Pair, since_ns: int | None
+) -> _Difference:
+    winners = archive.winners(*pair, start_ns=since_ns)
+    stored = _keys_in(store, pair, since_ns)
     ours = _keys_of(winners)
     missing = np.array([key not in stored for key in ours], dtype=np.bool_)
     changed = any(stored.get(key, revision) != revision for key, revision in ours.items())
     contradicts = changed or any(key not in ours for key in stored)
-    return _Difference(pair, winners, missing, contradicts)
+    return _Difference(pair, since_ns, winners, missing, contradicts)
 
 
 def _complete(store: CandleStore, difference: _Difference) -> Projected:
@@ -150,7 +162,8 @@ def _complete(store: CandleStore, difference: _Difference) -> Projected:
     bars = difference.winners.where(difference.missing)
     written = store.write_candles(bars) if len(bars) else 0
     expected = len(difference.winners)
-    read_back = len(_keys_in(store, difference.pair)) if written else expected
+    held = _keys_in(store, difference.pair, difference.since_ns) if written else {}
+    read_back = len(held) if written else expected
     if read_back != expected:
         raise BugError(
             f"InfluxDB holds {read_back} {timeframe} bars of {symbol} after writing, "
@@ -160,8 +173,12 @@ def _complete(store: CandleStore, difference: _Difference) -> Projected:
     return Projected(symbol, timeframe, expected, written, read_back)
 
 
-def _keys_in(store: CandleStore, pair: Pair) -> dict[tuple[int, str, str], int]:
+def _keys_in(
+    store: CandleStore, pair: Pair, since_ns: int | None
+) -> dict[tuple[int, str, str], int]:
     table = store.candle_keys(*pair)
+    if since_ns is not None:
+        table = table.filter(pc.greater_equal(table.column("time"), since_ns))
     names = ("time", "session", "source")
     keys = zip(*(table.column(name).to_pylist() for name in names), strict=True)
     return dict(zip(keys, table.column("revision").to_pylist(), strict=True))

@@ -68,6 +68,35 @@ def test_only_what_is_missing_is_written(archive: Archive) -> None:
     assert store.closes("AAPL") == [10.0, 11.0, 12.0]
 
 
+def test_from_a_day_on_no_earlier_bar_is_written_or_counted(archive: Archive) -> None:
+    archive.append(bars([12.0, 13.0], first=2), "r3")
+    store = MemoryCandleStore()
+    done = project(archive, store, since_ns=2 * DAY)
+    assert store.closes("AAPL") == [12.0, 13.0]
+    assert store.closes("MSFT", "1w") == []
+    apple, microsoft = (done.of(*pair) for pair in (("AAPL", Timeframe.D1), ("MSFT", Timeframe.W1)))
+    assert apple is not None
+    assert microsoft is not None
+    assert (apple.expected, apple.written, apple.read_back) == (2, 2, 2)
+    assert (microsoft.expected, microsoft.written, microsoft.read_back) == (0, 0, 0)
+    assert project(archive, store, since_ns=DAY).written == 1
+    assert project(archive, store).written == 2
+
+
+def test_a_corrected_bar_before_the_day_is_left_and_one_after_it_rewrites_all(
+    archive: Archive,
+) -> None:
+    store = MemoryCandleStore()
+    project(archive, store)
+    archive.append(bars([10.5, 11.0]), "r3")
+    assert not project(archive, store, since_ns=DAY).rewritten
+    assert store.closes("AAPL") == [10.0, 11.0]
+    done = project(archive, store, since_ns=0)
+    assert done.rewritten
+    assert store.closes("AAPL") == [10.5, 11.0]
+    assert store.closes("MSFT", "1w") == [20.0]
+
+
 def test_a_corrected_bar_makes_all_candles_be_written_anew(archive: Archive) -> None:
     store = MemoryCandleStore()
     project(archive, store)
