@@ -24,6 +24,8 @@ from infrastructure.schwab.answer import Answer, error_details, shortened
 
 LOGIN = "Run `algo-trader auth login` to sign in again."
 WAIT = "Try again in a few minutes."
+DOWN = "Try again later; maintenance is usual at weekends."
+CORRECT = "Correct what Schwab names here, then ask again."
 APP_PAGE = (
     'Check at developer.schwab.com that the application is "Ready For Use" (a change sets it back '
     'to pending for days) and has both products, "Accounts and Trading Production" and "Market '
@@ -69,13 +71,14 @@ def request_refusal(answer: Answer, *, now_ns: int, symbol: str | None = None) -
         return ProviderUnavailable(
             f"Schwab does not serve {answer.what} now, which happens during maintenance"
             f"{_colon(shortened(answer.text))}",
-            next_step="Try again later; maintenance is usual at weekends.",
+            next_step=DOWN,
             correlation_id=correlation_id,
         )
     if answer.status == 404:
         return _not_found(answer, detail, symbol)
     return RequestRejected(
         f"Schwab refused {answer.what} with status {answer.status}{_colon(detail)}",
+        next_step=CORRECT,
         status=answer.status,
         correlation_id=correlation_id,
     )
@@ -143,11 +146,12 @@ def _unrelated_to_the_request(answer: Answer, now_ns: int) -> StackError | None:
     if answer.status == 429:
         wait_s = answer.retry_after_s(now_ns)
         asked = "" if wait_s is None else f"; Schwab asks to wait {wait_s:.0f} s"
+        wait = "a minute" if wait_s is None else f"{wait_s:.0f} s"
         return RateLimited(
             f"Schwab limits the rate of requests to {RATE_LIMIT_PER_MINUTE} a minute, and refused "
             f"{answer.what}{asked}",
             retry_after_s=wait_s,
-            next_step="Wait a minute, and run fewer programs on this application at once.",
+            next_step=f"Wait {wait}, and run fewer programs on this application at once.",
             correlation_id=correlation_id,
         )
     if "whitelabel error page" in answer.text.lower():
@@ -174,7 +178,7 @@ def _unrelated_to_the_request(answer: Answer, now_ns: int) -> StackError | None:
         return ProviderUnavailable(
             f"Schwab could not serve {answer.what} (status {answer.status})"
             f"{_colon('' if answer.is_html else error_details(answer.json()))}",
-            next_step=WAIT,
+            next_step=DOWN if answer.status >= 500 else WAIT,
             correlation_id=correlation_id,
             status=answer.status,
         )
