@@ -108,6 +108,21 @@ class EventQueue:
             self._ready.clear()
             await self._ready.wait()
 
+    async def get_many(self) -> list[StreamEvent]:
+        """Return every event that waits, at least one and in their order; none after the end.
+
+        One wake-up serves them all: for readers of many small frames.
+        """
+        first = await self.get()
+        if first is None:
+            return []
+        taken = [first, *self._events]
+        self._events.clear()
+        self._waiting = 0
+        while (event := self._next()) is not None:
+            taken.append(event)
+        return taken
+
     def _next(self) -> StreamEvent | None:
         if self._events:
             event = self._events.popleft()

@@ -52,6 +52,8 @@ class SchwabStreamer:
             while (event := await streamer.events.get()) is not None:
                 ...
 
+    A reader of many small frames takes all that waits by one `await streamer.events.get_many()`.
+
     Args:
         details: Returns where the stream is; asked anew before each connection.
         access_token: Returns a token to send; called with True after Schwab refused the last one.

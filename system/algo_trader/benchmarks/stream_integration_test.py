@@ -14,10 +14,16 @@ def test_every_size_of_frame_is_measured_beside_websockets_and_schwab_py() -> No
 
 
 def test_delays_and_losses_are_measured_over_a_socket_beside_websockets() -> None:
-    rows = {row.name.split(",")[0]: row for row in stream_latency.run(2_000, 1.0, 10)}
-    for share in ("p50", "p99"):
-        row = rows[f"{share} socket to state at 2"]
-        assert row.ours > 0
-        assert row.peer is not None
-    assert rows["updates sent"].ours == rows["updates received"].ours == 2_000
-    assert rows["updates lost"].ours == 0
+    sizes = (1, 5, 20)
+    rows = {row.name: row for row in stream_latency.run(2_000, 1.0, sizes)}
+    for size in sizes:
+        what = f"at 2,000 updates/s, {size} a frame"
+        for share in ("p50", "p99"):
+            row = rows[f"{share} socket to state {what}"]
+            assert row.ours > 0
+            assert row.ratio is not None
+        for name in ("sent", "received"):
+            row = rows[f"updates {name} {what}"]
+            assert row.ours == row.peer == 2_000
+        row = rows[f"updates lost, by their numbers, {what}"]
+        assert row.ours == row.peer == 0
