@@ -19,9 +19,10 @@ from infrastructure.schwab.account_activity import Activity, parse_activity
 from infrastructure.schwab.accounts import UserPreference
 from infrastructure.schwab.oauth.client import OAuthClient
 from infrastructure.schwab.orders.templates import equity_market
+from infrastructure.schwab.streamer.commands import Command
 from infrastructure.schwab.streamer.continuity import GapReason
 from infrastructure.schwab.streamer.details import streamer_info
-from infrastructure.schwab.streamer.events import Connected
+from infrastructure.schwab.streamer.events import Connected, Disconnected
 from infrastructure.schwab.streamer.services import SPECS, Delivery, Service
 from infrastructure.schwab.streamer.socket import Patience
 from infrastructure.schwab.streamer.state import Batch
@@ -189,6 +190,62 @@ async def test_a_dropped_and_a_half_open_connection_come_back_as_they_were(house
     await house.until(lambda: house.is_current(Service.LEVELONE_EQUITIES, "AAPL"))
     services = {gap.service for gap in house.gaps(GapReason.DISCONNECTED)}
     assert services == {Service.LEVELONE_EQUITIES, Service.CHART_EQUITY}
+
+
+@played
+async def test_a_view_changes_the_fields_that_come_and_the_keys_stay(house: House) -> None:
+    await house.until(lambda: bool(house.seen(Connected)))
+    stream, quotes = house.stream, Service.LEVELONE_EQUITIES
+    await stream.subscribe(quotes, ["AAPL", "IBM"], [0, 1, 2])
+    await house.until(lambda: all(stream.state(quotes).latest(key) for key in ("AAPL", "IBM")))
+    assert all("last_price" not in stream.state(quotes).latest(key) for key in ("AAPL", "IBM"))
+    change = await stream.view(quotes, [0, 3, 8])
+    assert (change.command, change.fields) == (Command.VIEW, (0, 3, 8))
+    # What waits was sent with the fields of before.
+    if len(stream.events):
+        await stream.events.get_many()
+    house.events.clear()
+    await house.until(
+        lambda: (
+            {one["key"] for batch in house.batches(quotes) for one in batch.updates if "3" in one}
+            == {"AAPL", "IBM"}
+        )
+    )
+    numbers = {
+        word
+        for batch in house.batches(quotes)
+        for one in batch.updates
+        for word in one
+        if word.isdecimal()
+    }
+    assert numbers <= {"3", "8"}
+    for key in ("AAPL", "IBM"):
+        assert "bid_price" not in stream.state(quotes).latest(key)
+    assert stream.subscriptions[quotes].keys == ("AAPL", "IBM")
+    [session] = house.simulator.streamer.sessions
+    assert set(session.subscriptions[quotes]) == {"AAPL", "IBM"}
+    assert stream.counts.connections == 1
+
+
+@played
+async def test_stopping_logs_out_and_the_server_forgets_the_stream(house: House) -> None:
+    await house.stream.subscribe(Service.LEVELONE_EQUITIES, ["AAPL"])
+    await house.until(lambda: bool(house.batches(Service.LEVELONE_EQUITIES)))
+    [session] = house.simulator.streamer.sessions
+    await house.stream.stop()
+    async with asyncio.timeout(DEADLINE_S):
+        await house.running
+        while house.simulator.streamer.sessions:
+            await asyncio.sleep(0.01)
+    # Only LOGOUT ends a session from the server's side without a fault and with nothing kept.
+    assert session.closing is not None
+    assert not session.subscriptions
+    told = [
+        event.reason
+        for event in await house.stream.events.get_many()
+        if isinstance(event, Disconnected)
+    ]
+    assert told == ["stopped"]
 
 
 @played

@@ -36,6 +36,17 @@ class StreamPolicy:
     compiled_after: int | None = COMPILED_AFTER
     poll_s: float = 5.0
 
+    @property
+    def reconnects_within_s(self) -> float:
+        """The longest time to the next attempt, of two.
+
+        From the death of a connection: until its silence was noticed by an unanswered ping, and
+        the first wait. From the moment when a dead server serves again: an attempt that had just
+        begun to wait for it in vain, and the longest wait.
+        """
+        noticed_s = self.patience.idle_s + self.patience.pong_s
+        return max(noticed_s + self.first_wait_s, self.patience.connect_s + self.longest_wait_s)
+
     def wait_s(self, failures: int, jitter: float) -> float:
         """Return the seconds before the next attempt after so many failures in a row, from 1."""
         longest = min(self.first_wait_s * 2.0 ** min(failures - 1, 16), self.longest_wait_s)

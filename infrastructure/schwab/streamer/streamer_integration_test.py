@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import websockets
@@ -50,7 +51,9 @@ async def obedient(desk: Desk, request: dict[str, Any]) -> None:
 
 
 @asynccontextmanager
-async def server(script: Script) -> AsyncIterator[tuple[str, list[list[dict[str, Any]]]]]:
+async def server(
+    script: Script, port: int = 0
+) -> AsyncIterator[tuple[str, list[list[dict[str, Any]]]]]:
     connections: list[list[dict[str, Any]]] = []
 
     async def serve(socket: Any) -> None:
@@ -61,7 +64,7 @@ async def server(script: Script) -> AsyncIterator[tuple[str, list[list[dict[str,
                 desk.seen.append(request)
                 await script(desk, request)
 
-    async with websockets.serve(serve, "127.0.0.1", 0, close_timeout=0.2) as running:
+    async with websockets.serve(serve, "127.0.0.1", port, close_timeout=0.2) as running:
         port = next(iter(running.sockets)).getsockname()[1]
         yield f"ws://127.0.0.1:{port}/ws", connections
 
@@ -157,6 +160,33 @@ def test_a_dropped_connection_comes_back_with_every_subscription_and_a_gap() -> 
                 ("CHART_EQUITY", "SUBS", "AAPL"),
             ]
             assert seen[1][1]["parameters"]["fields"] == "0,1,2"
+
+    run(test)
+
+
+def test_a_server_that_was_away_is_found_again_within_ten_seconds() -> None:
+    policy = StreamPolicy()
+
+    async def test() -> None:
+        async with server(obedient) as (url, _):
+            port = urlsplit(url).port or 0
+            streamer = SchwabStreamer(
+                lambda: StreamerInfo(url, "customer", "correl", "N9", "APIAPP"),
+                lambda forced: Secret("token-1"),
+                policy=policy,
+            )
+            await streamer.subscribe(Service.LEVELONE_EQUITIES, ["AAPL"])
+            running = asyncio.create_task(streamer.run())
+            await wait_for(streamer, Connected)
+        # Nobody listens there: attempts are refused until the server is back.
+        await wait_for(streamer, Disconnected)
+        async with server(obedient, port) as (_, seen), asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(policy.reconnects_within_s):
+                await wait_for(streamer, Connected)
+            while commands(seen[-1])[1:] != [("LEVELONE_EQUITIES", "SUBS", "AAPL")]:
+                await asyncio.sleep(0.01)
+            await streamer.stop()
+            await running
 
     run(test)
 
