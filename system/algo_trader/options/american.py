@@ -8,7 +8,8 @@ Jacobi-Newton step. A call is a put with spot and strike, and rate and yield, ex
 (McDonald and Schroder, Journal of Computational Finance 1(3), 1998).
 
 A put on which waiting costs nothing (rate <= 0 and yield >= rate) is worth its European price. With
-yield < rate <= 0 there are two boundaries, or none; that is not solved and gives NaN.
+yield < rate < 0 there are two boundaries, or none (Battauz, De Donno and Sbuelz, Management Science
+61(5), 2015): a tree prices it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from system.algo_trader.options.american_scheme import ACCURATE, Scheme
+from system.algo_trader.options.american_tree import tree_price, two_boundaries
 from system.algo_trader.options.black import (
     Flags,
     Floats,
@@ -39,13 +41,13 @@ class Boundary(NamedTuple):
         at_expiry: The boundary's limit as the time left goes to 0 [n].
         bend: ln(boundary / limit)^2 at the nodes, from all the time left down to none [n, k + 1].
         never: True where a put is never exercised early [n].
-        unsolved: True where there are two boundaries [n].
+        double: True where there are two boundaries and this one is none of them [n].
     """
 
     at_expiry: Floats
     bend: Floats
     never: Flags
-    unsolved: Flags
+    double: Flags
 
 
 def american_price(
@@ -73,7 +75,7 @@ def american_price(
 
     Returns:
         Dollars, of the shape that the arguments broadcast to. NaN wherever an argument is NaN or
-        outside its range, or where the option has two exercise boundaries.
+        outside its range.
     """
     s, k, t, v, call, r, q, shape = flat_options(
         spot, strike, years, volatility, is_call, rate, dividend_yield
@@ -92,8 +94,11 @@ def american_price(
     inside = ratio <= boundary.at_expiry * np.exp(-np.sqrt(boundary.bend[:, 0]))
     price = np.maximum(np.where(inside, european, alive), intrinsic)
     price = np.where(boundary.never, european, price)
-    price = np.where(boundary.unsolved | ~usable, np.nan, price)
-    return price.reshape(shape)
+    for i in np.flatnonzero(boundary.double & usable):
+        price[i] = tree_price(
+            s[i], k[i], t[i], v[i], bool(call[i]), *((q[i], r[i]) if call[i] else (r[i], q[i]))
+        )
+    return np.where(usable, price, np.nan).reshape(shape)
 
 
 def boundary_of(
@@ -103,7 +108,7 @@ def boundary_of(
     from scipy.special import ndtr
 
     r, q, v, t = rate, dividend_yield, volatility, years
-    unsolved = (r <= 0) & (q < r)
+    double = (r < 0) & (q < r)
     never = (r <= 0) & (q >= r)
     limit = np.divide(r, q, out=np.ones_like(r), where=(q > r) & (r > 0))
     tau = t[:, None] * scheme.node[:-1] ** 2
@@ -131,9 +136,11 @@ def boundary_of(
             mapped = carry * top / under
             slope = carry * (top_slope / under - under_slope * top / under**2)
             moved = boundary + (mapped - boundary) / (1.0 - slope)
+        # One deviation a step: with a negative yield a longer one can land where nothing converges.
         moved = np.where(np.isfinite(moved), moved, boundary)
-        boundary = np.clip(moved, _LEAST_BOUNDARY, limit[:, None])
-    return Boundary(limit, _bend(boundary, limit), never, unsolved)
+        least = np.maximum(boundary * np.exp(-root), _LEAST_BOUNDARY)
+        boundary = np.clip(moved, least, limit[:, None])
+    return Boundary(limit, _bend(boundary, limit), never, double)
 
 
 def _first_guess(tau: Floats, v: Floats, r: Floats, q: Floats, limit: Floats) -> Floats:
@@ -196,17 +203,26 @@ def fast_american_greeks(
     Delta, gamma and the speed of gamma are the integral's own derivatives, theta and charm follow
     from the Black-Scholes equation, vega, vanna, vomma and rho are central differences. Where the
     option is worth exercising at once its price is its intrinsic value, delta -1 or 1, the rest 0.
+    Options with two exercise boundaries are priced by `american_tree_kernels`.
 
     Returns:
         As `black.greeks`; NaN where `american_price` is.
     """
     from system.algo_trader.options.american_kernels import fill_american
+    from system.algo_trader.options.american_tree_kernels import fill_by_tree
 
     s, k, t, v, call, r, q, shape = flat_options(
         spot, strike, years, volatility, is_call, rate, dividend_yield
     )
     out = np.empty((len(Greeks._fields), s.size))
     fill_american(s, k, t, v, call, r, q, scheme, out)
+    double = two_boundaries(call, r, q)
+    if double.any():
+        by_tree = np.empty((len(Greeks._fields), np.count_nonzero(double)))
+        fill_by_tree(
+            s[double], k[double], t[double], v[double], call[double], r[double], q[double], by_tree
+        )
+        out[:, double] = by_tree
     lent, paid = np.where(call, q, r), np.where(call, r, q)
     never = (lent <= 0) & (paid >= lent)
     if never.any():

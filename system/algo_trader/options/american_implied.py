@@ -40,7 +40,7 @@ def american_implied_volatility(
 
     Returns:
         Arrays of the shape that the arguments broadcast to. Where early exercise never pays it is
-        the European volatility; where there are two boundaries there is none (BAD_INPUT).
+        the European volatility.
     """
     from system.algo_trader.options.american_implied_kernels import fill_american_implied
 

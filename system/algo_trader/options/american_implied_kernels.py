@@ -9,8 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from infrastructure.compiling.kernel import kernel
-from system.algo_trader.options.american_kernels import Room, make_room, solved_value
+from system.algo_trader.options.american_kernels import (
+    Room,
+    make_room,
+    solved_value,
+    waiting_costs,
+)
 from system.algo_trader.options.american_scheme import Scheme
+from system.algo_trader.options.american_tree_kernels import (
+    has_two_boundaries,
+    make_nodes,
+    tree_value,
+)
 from system.algo_trader.options.black import Flags, Floats
 
 _OK: Final = 0
@@ -54,8 +64,11 @@ def miss_of(
     q: float,
     scheme: Scheme,
     room: Room,
+    nodes: Floats,
 ) -> float:
     """Return by how much the model's price at a volatility is too high."""
+    if has_two_boundaries(q if is_call else r, r if is_call else q):
+        return tree_value(s, k, t, v, is_call, r, q, nodes)[0] - price
     return solved_value(s, k, t, v, is_call, r, q, scheme, room)[0] - price
 
 
@@ -78,6 +91,7 @@ def fill_american_implied(
     holds the root, and then only shrinks: by the false position in its Illinois form.
     """
     room = make_room(scheme)
+    nodes = make_nodes()
     for i in range(price.size):
         volatility[i] = math.nan
         s = spot[i]
@@ -88,7 +102,9 @@ def fill_american_implied(
         call = is_call[i]
         p = price[i]
         lent = q if call else r
-        if not (0.0 < s < math.inf and 0.0 < k < math.inf and r - q == r - q and lent > 0.0):
+        paid = r if call else q
+        living = waiting_costs(lent, paid) or has_two_boundaries(lent, paid)
+        if not (0.0 < s < math.inf and 0.0 < k < math.inf and r - q == r - q and living):
             reason[i] = _BAD_INPUT
             continue
         if not t > 0.0:
@@ -106,19 +122,19 @@ def fill_american_implied(
             continue
         unit = 1.0 / math.sqrt(t)
         high = _FIRST_WIDTH * unit
-        above = miss_of(p, s, k, t, high, call, r, q, scheme, room)
+        above = miss_of(p, s, k, t, high, call, r, q, scheme, room, nodes)
         low = high
         below = above
         while above < 0.0 and high < _GREATEST_WIDTH * unit:
             low = high
             below = above
             high *= 2.0
-            above = miss_of(p, s, k, t, high, call, r, q, scheme, room)
+            above = miss_of(p, s, k, t, high, call, r, q, scheme, room, nodes)
         while below > 0.0 and low > _LEAST_WIDTH * unit:
             high = low
             above = below
             low *= 0.5
-            below = miss_of(p, s, k, t, low, call, r, q, scheme, room)
+            below = miss_of(p, s, k, t, low, call, r, q, scheme, room, nodes)
         if above < 0.0:
             reason[i] = _ABOVE_BOUND
             continue
@@ -131,7 +147,7 @@ def fill_american_implied(
             if above == below or below == 0.0 or high - low <= _CLOSE * high:
                 break
             sigma = high - above * (high - low) / (above - below)
-            miss = miss_of(p, s, k, t, sigma, call, r, q, scheme, room)
+            miss = miss_of(p, s, k, t, sigma, call, r, q, scheme, room, nodes)
             if abs(miss) <= _CLOSE * p:
                 break
             if miss > 0.0:

@@ -70,6 +70,17 @@ def normal(x: float) -> float:
 
 
 @kernel
+def waiting_costs(lent: float, paid: float) -> bool:
+    """Say whether a put has one exercise boundary; of a call exchange the two.
+
+    Args:
+        lent: Rate; of a call its yield.
+        paid: Yield; of a call its rate.
+    """
+    return lent > 0.0 or (lent == 0.0 and paid < 0.0)
+
+
+@kernel
 def limit_at_expiry(rate: float, pays: float) -> float:
     """Return the boundary of a put on a strike of 1 just before expiry."""
     return rate / pays if pays > rate > 0.0 else 1.0
@@ -163,8 +174,8 @@ def iterate_boundary(
             slope = carry * (top_slope / under - under_slope * top / (under * under))
             moved = boundary + (mapped - boundary) / (1.0 - slope)
             if -math.inf < moved < math.inf:
-                moved = max(moved, _LEAST_BOUNDARY)
-                room.log_boundary[i] = min(math.log(moved) - log_limit, 0.0)
+                moved = math.log(max(moved, _LEAST_BOUNDARY)) - log_limit
+                room.log_boundary[i] = min(max(moved, log_now - root), 0.0)
     for i in range(n):
         room.bend[i] = room.log_boundary[i] * room.log_boundary[i]
     p = scheme.root.size
@@ -348,7 +359,7 @@ def fill_american(
 ) -> None:
     """Fill `out[9, n]` with the fields of `black.Greeks` in their order.
 
-    What is never exercised early is NaN here, as is what cannot be priced; arrays are [n], their
+    What has no boundary or two is NaN here, as is what cannot be priced; arrays are [n], their
     meaning as in `american.fast_american_greeks`.
     """
     room = make_room(scheme)
@@ -360,10 +371,10 @@ def fill_american(
         r = rate[i]
         q = dividend_yield[i]
         call = is_call[i]
-        lent = q if call else r
         for j in range(9):
             out[j, i] = math.nan
-        if not (s > 0.0 and k > 0.0 and t > 0.0 and v > 0.0 and lent > 0.0 and r - q == r - q):
+        usable = s > 0.0 and k > 0.0 and t > 0.0 and v > 0.0 and r - q == r - q
+        if not (usable and waiting_costs(q if call else r, r if call else q)):
             continue
         price, delta, gamma, speed = solved_value(s, k, t, v, call, r, q, scheme, room)
         out[0, i] = price

@@ -211,15 +211,6 @@ def test_where_waiting_costs_nothing_the_price_is_the_european_one() -> None:
         np.testing.assert_allclose(reference, european.price, rtol=1e-9)
 
 
-def test_two_boundaries_are_not_solved_but_missing() -> None:
-    assert np.isnan(american_price(100, 100, 1, 0.2, False, rate=-0.02, dividend_yield=-0.05))
-    assert np.isnan(
-        fast_american_greeks(100, 100, 1, 0.2, False, rate=-0.02, dividend_yield=-0.05).price
-    )
-    found = american_implied_volatility(8, 100, 100, 1, False, rate=-0.02, dividend_yield=-0.05)
-    assert found.reason == Reason.BAD_INPUT
-
-
 def test_what_is_best_exercised_at_once_has_the_greeks_of_its_intrinsic_value() -> None:
     found = fast_american_greeks(50, 100, 1, 0.2, False, rate=0.06)
     assert [float(found.price), float(found.delta)] == [50, -1]

@@ -211,6 +211,8 @@ class Chain:
 
     def alive(self) -> Chain:
         """Return the chain without what had settled when it was taken."""
+        if not len(self) or self.settles_ns[0] > self.as_of_ns:
+            return self
         return self.where(self.settles_ns > self.as_of_ns)
 
 

@@ -8,20 +8,21 @@ by expiry, side and volatility: a chain costs a few hundred boundaries, not one 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from system.algo_trader.options.american import fast_american_greeks
 from system.algo_trader.options.american_implied import american_implied_volatility
 from system.algo_trader.options.american_scheme import FAST, NEAR
-from system.algo_trader.options.black import Flags, Floats, Greeks
+from system.algo_trader.options.american_tree import two_boundaries
+from system.algo_trader.options.black import Flags, Floats, Greeks, fast_greeks
 from system.algo_trader.options.chain import Chain, Numbers
 from system.algo_trader.options.implied import implied_volatility
 from system.algo_trader.options.parity import (
     Pairs,
     Terms,
     median_of,
-    pairs_of,
     with_carry,
     with_forwards,
 )
@@ -42,15 +43,19 @@ class Tables(NamedTuple):
 
     Attributes:
         candidate: True where a contract may have to be priced as American [n].
+        by_tree: True where it may have to, and has two boundaries that no table holds [n].
         lowest: Low ends in volatility [m, 2].
         highest: High ends in volatility [m, 2].
         depth: The boundaries [m, 2, c, p + 1].
+        drift: What a higher rate does to them [m, 2, 2, p + 1].
     """
 
     candidate: Flags
+    by_tree: Flags
     lowest: Floats
     highest: Floats
     depth: Floats
+    drift: Floats
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -66,7 +71,7 @@ class EarlyExercise:
     matters: Flags
 
 
-def american_terms(chain: Chain, european: Terms) -> Terms:
+def american_terms(chain: Chain, european: Terms, pairs: Pairs) -> Terms:
     """Return the terms whose forwards come from prices without their early-exercise premiums.
 
     Put-call parity holds for European options; what early exercise adds to the pairs that vote is
@@ -76,10 +81,10 @@ def american_terms(chain: Chain, european: Terms) -> Terms:
     Args:
         chain: Without expired contracts.
         european: Terms as if no contract could be exercised early.
+        pairs: Of the chain.
     """
     from system.algo_trader.options.early_exercise_kernels import fill_near_the_money
 
-    pairs = pairs_of(chain)
     there = pairs.votes >= 0
     voting = pairs.put[np.sort(pairs.votes[there])]
     if not voting.size or not chain.is_american[voting].any():
@@ -96,10 +101,24 @@ def american_terms(chain: Chain, european: Terms) -> Terms:
             chain.spot, chain.strike[both], chain.is_call[both], expiry[both], sigma,
             terms.years, terms.rate, terms.carry_yield, NEAR, found,
         )  # fmt: skip
+        _fill_double(chain, terms, both, sigma, found)
         premium[both] = np.where(chain.is_american[both], found, 0.0)
         terms = with_forwards(chain, european, pairs, premium[pairs.put + 1] - premium[pairs.put])
         forwards.append(terms.forward)
     return with_carry(chain, terms, _limit(*forwards))
+
+
+def _fill_double(chain: Chain, terms: Terms, rows: Numbers, sigma: Floats, premium: Floats) -> None:
+    """Write the premiums of those rows that have two exercise boundaries, by trees."""
+    call, at = chain.is_call[rows], chain.expiry_index[rows]
+    double = two_boundaries(call, terms.rate[at], terms.carry_yield[at]) & (sigma[at] > 0)
+    if not double.any():
+        return
+    call, at = call[double], at[double]
+    priced = (chain.spot, chain.strike[rows[double]], terms.years[at], sigma[at], call)
+    carry: dict[str, Any] = {"rate": terms.rate[at], "dividend_yield": terms.carry_yield[at]}
+    american, european = fast_american_greeks(*priced, **carry), fast_greeks(*priced, **carry)
+    premium[double] = american.price - european.price
 
 
 def _limit(first: Floats, second: Floats, third: Floats) -> Floats:
@@ -141,20 +160,22 @@ def tables_of(chain: Chain, terms: Terms, expiry: Numbers, volatility: Floats) -
     from system.algo_trader.options.early_exercise_kernels import fill_candidates, fill_tables
 
     expiries = terms.years.size
-    candidate = np.zeros(len(chain), dtype=np.bool_)
+    candidate, by_tree = np.zeros((2, len(chain)), dtype=np.bool_)
     lowest, highest = np.empty((expiries, 2)), np.empty((expiries, 2))
     fill_candidates(
         chain.spot, chain.strike, chain.is_call, expiry, chain.is_american, volatility,
         terms.years, terms.rate, terms.carry_yield, EARLY_EXERCISE_MATTERS, candidate,
-        lowest, highest,
+        by_tree, lowest, highest,
     )  # fmt: skip
     lowest *= _BELOW
     highest *= _ABOVE
     depth = np.zeros((expiries, 2, _PLACES.size, FAST.root.size + 1))
+    drift = np.zeros((expiries, 2, 2, FAST.root.size + 1))
     fill_tables(
-        terms.years, terms.rate, terms.carry_yield, lowest, highest, _PLACES, _FIT, FAST, depth
+        terms.years, terms.rate, terms.carry_yield, lowest, highest, _PLACES, _FIT, FAST,
+        depth, drift,
     )  # fmt: skip
-    return Tables(candidate, lowest, highest, depth)
+    return Tables(candidate, by_tree, lowest, highest, depth, drift)
 
 
 def american_volatility(
@@ -188,7 +209,7 @@ def american_volatility(
         chain.spot, price, chain.strike, chain.is_call, expiry, solved, terms.years, terms.rate,
         terms.carry_yield, tables.lowest, tables.highest, FAST, tables.depth, found,
     )  # fmt: skip
-    beyond = np.flatnonzero(found < 0)
+    beyond = np.flatnonzero((found < 0) | (wanted & tables.by_tree & np.isfinite(european)))
     if beyond.size:
         at = expiry[beyond]
         found[beyond] = american_implied_volatility(
@@ -228,6 +249,18 @@ def american_greeks(
     fill_early(
         chain.spot, chain.strike, chain.is_call, expiry, tables.candidate, volatility,
         terms.years, terms.rate, terms.carry_yield, tables.lowest, tables.highest, FAST,
-        tables.depth, EARLY_EXERCISE_MATTERS, premium, out,
+        tables.depth, tables.drift, EARLY_EXERCISE_MATTERS, premium, out,
     )  # fmt: skip
+    double = np.flatnonzero(tables.by_tree & (volatility > 0))
+    if double.size:
+        at = expiry[double]
+        found = np.array(
+            fast_american_greeks(
+                chain.spot, chain.strike[double], terms.years[at], volatility[double],
+                chain.is_call[double], rate=terms.rate[at], dividend_yield=terms.carry_yield[at],
+            )
+        )  # fmt: skip
+        premium[double] = np.maximum(found[0] - european.price[double], 0.0)
+        passed = premium[double] > EARLY_EXERCISE_MATTERS
+        out[:, double[passed]] = found[:, passed]
     return Greeks(*out), EarlyExercise(premium, premium > EARLY_EXERCISE_MATTERS)

@@ -24,12 +24,14 @@ from system.algo_trader.options.american_kernels import (
     seed_boundary,
     theta_of,
     value_of,
+    waiting_costs,
 )
 from system.algo_trader.options.american_scheme import Scheme
 from system.algo_trader.options.black import Flags, Floats
 
 Counts = npt.NDArray[np.int64]
 
+RATE_BUMP: Final = 5e-4
 _VOLATILITY_BUMP: Final = 0.01
 _CLOSE: Final = 1e-8
 _NARROW: Final = 1e-9
@@ -44,7 +46,7 @@ _INV_SQRT_2PI: Final = 0.3989422804014327
 @kernel
 def most_of(lent: float, paid: float, t: float) -> tuple[float, float]:
     """Return what early exercise earns at most, a dollar of the strike and of the spot of a put."""
-    return -math.expm1(-lent * t), max(math.expm1(-paid * t), 0.0)
+    return max(-math.expm1(-lent * t), 0.0), max(math.expm1(-paid * t), 0.0)
 
 
 @kernel
@@ -84,6 +86,7 @@ def fill_tables(
     fit: Floats,
     scheme: Scheme,
     tables: Floats,
+    drift: Floats,
 ) -> None:
     """Solve for the boundaries of every expiry and side that has candidates.
 
@@ -100,8 +103,11 @@ def fill_tables(
         fit: Coefficients of the polynomial through values at those nodes [c, c].
         scheme: Nodes and points.
         tables: Coefficients of depth / volatility, written [m, 2, c, p + 1].
+        drift: By how much depth / volatility grows when the rate grows by `RATE_BUMP`, as the
+            coefficients of a straight line between the table's ends, written [m, 2, 2, p + 1].
     """
     room = make_room(scheme)
+    dearer = make_room(scheme)
     size = place.size
     values = np.empty((size, room.points.shape[1]))
     for e in range(years.size):
@@ -113,6 +119,9 @@ def fill_tables(
             lent = pays[e] if side == 1 else rate[e]
             paid = rate[e] if side == 1 else pays[e]
             fill_discounts(lent, paid, years[e], scheme, room)
+            more_lent = lent if side == 1 else lent + RATE_BUMP
+            more_paid = paid + RATE_BUMP if side == 1 else paid
+            fill_discounts(more_lent, more_paid, years[e], scheme, dearer)
             last = 0.0
             for c in range(size):
                 sigma = math.exp(middle + half * place[c])
@@ -127,12 +136,24 @@ def fill_tables(
                 last = sigma
                 for j in range(room.points.shape[1]):
                     values[c, j] = room.points[0, j] / sigma
+                if c == 0 or c == size - 1:
+                    dearer.log_boundary[:] = room.log_boundary
+                    iterate_boundary(
+                        more_lent, more_paid, sigma, years[e], scheme, dearer, _NEXT_STEPS
+                    )
+                    for j in range(room.points.shape[1]):
+                        grown = dearer.points[0, j] / sigma - values[c, j]
+                        drift[e, side, 0 if c == 0 else 1, j] = grown
             for c in range(size):
                 for j in range(room.points.shape[1]):
                     total = 0.0
                     for k in range(size):
                         total += fit[c, k] * values[k, j]
                     tables[e, side, c, j] = total
+            for j in range(room.points.shape[1]):
+                first, end = drift[e, side, 0, j], drift[e, side, 1, j]
+                drift[e, side, 0, j] = 0.5 * (first + end)
+                drift[e, side, 1, j] = 0.5 * (end - first)
 
 
 @kernel
@@ -272,13 +293,12 @@ def fill_early(
     highest: Floats,
     scheme: Scheme,
     tables: Floats,
+    drift: Floats,
     threshold: float,
     premium: Floats,
     out: Floats,
 ) -> None:
     """Replace prices and Greeks where early exercise is worth more than a threshold.
-
-    Rho is left NaN there: it would take a second set of tables, and no exposure uses it.
 
     Args:
         spot: Dollars.
@@ -294,12 +314,14 @@ def fill_early(
         highest: As in `fill_tables`.
         scheme: Nodes and points.
         tables: As in `fill_tables`.
+        drift: As in `fill_tables`.
         threshold: Dollars.
         premium: American less European price in dollars, written for candidates [n].
         out: `black.Greeks` of the European options, changed where the threshold is passed [9, n].
     """
     room = make_room(scheme)
     points = room.points
+    dearer = make_room(scheme)
     last = -1
     for i in range(strike.size):
         v = volatility[i]
@@ -316,6 +338,8 @@ def fill_early(
         high = highest[e, side]
         if 2 * e + side != last:
             fill_discounts(q if call else r, r if call else q, t, scheme, room)
+            more = r + RATE_BUMP
+            fill_discounts(q if call else more, more if call else q, t, scheme, dearer)
             last = 2 * e + side
         table = tables[e, side]
         read_table(table, low, high, v, points)
@@ -330,6 +354,12 @@ def fill_early(
             for j in range(3, 9):
                 out[j, i] = 0.0
             continue
+        at = 2.0 * (math.log(v) - math.log(low)) / (math.log(high) - math.log(low)) - 1.0
+        at = min(max(at, -1.0), 1.0)
+        for j in range(points.shape[1]):
+            grown = drift[e, side, 0, j] + at * drift[e, side, 1, j]
+            dearer.points[0, j] = max(points[0, j] + v * grown, 0.0)
+        moved = value_of(spot, k, t, v, call, r + RATE_BUMP, q, dearer.points, False)[0]
         h = _VOLATILITY_BUMP * v
         read_table(table, low, high, v + h, points)
         up, up_delta, _, _ = value_of(spot, k, t, v + h, call, r, q, points, False)
@@ -337,7 +367,7 @@ def fill_early(
         down, down_delta, _, _ = value_of(spot, k, t, v - h, call, r, q, points, False)
         out[3, i] = theta_of(spot, v, r, q, price, delta, gamma)
         out[4, i] = (up - down) / (2.0 * h)
-        out[5, i] = math.nan
+        out[5, i] = (moved - price) / RATE_BUMP
         out[6, i] = (up_delta - down_delta) / (2.0 * h)
         out[7, i] = charm_of(spot, v, r, q, delta, gamma, speed)
         out[8, i] = (up - 2.0 * price + down) / (h * h)
@@ -356,6 +386,7 @@ def fill_candidates(
     pays: Floats,
     threshold: float,
     candidate: Flags,
+    by_tree: Flags,
     lowest: Floats,
     highest: Floats,
 ) -> None:
@@ -372,7 +403,8 @@ def fill_candidates(
         rate: Continuous rate [m].
         pays: Continuous yield [m].
         threshold: Dollars.
-        candidate: Written [n].
+        candidate: Written; True for those with one exercise boundary [n].
+        by_tree: Written; True for those with two [n].
         lowest: The candidates' lowest volatility, puts then calls, written; NaN without [m, 2].
         highest: Their highest, written [m, 2].
     """
@@ -383,6 +415,7 @@ def fill_candidates(
     on_spot = np.zeros(2)
     for i in range(strike.size):
         candidate[i] = False
+        by_tree[i] = False
         v = volatility[i]
         if not (is_american[i] and v > 0.0):
             continue
@@ -396,12 +429,15 @@ def fill_candidates(
             last = e
         side = 1 if is_call[i] else 0
         lent = q if side else r
+        paid = r if side else q
         of_strike = spot if side else strike[i]
         of_spot = strike[i] if side else spot
         most = on_strike[side] * of_strike + on_spot[side] * of_spot
-        if not (lent > 0.0 and most > threshold):
+        if not (most > threshold and (lent > 0.0 or paid < lent)):
             continue
-        paid = r if side else q
+        if not waiting_costs(lent, paid):
+            by_tree[i] = True
+            continue
         if not premium_bound(of_spot, of_strike, t, v, lent, paid, most) > threshold:
             continue
         candidate[i] = True
@@ -453,7 +489,7 @@ def fill_near_the_money(
         premium[i] = 0.0
         lent = q if call else r
         paid = r if call else q
-        if not (lent > 0.0 and v > 0.0 and paid == paid):
+        if not (waiting_costs(lent, paid) and v > 0.0 and paid == paid):
             continue
         if 2 * e + side != last:
             fill_discounts(lent, paid, t, scheme, room)

@@ -101,7 +101,9 @@ class Terms:
     pairs: npt.NDArray[np.int64]
 
 
-def terms_of(chain: Chain, curve: RateCurve, *, dividend_yield: float = 0.0) -> Terms:
+def terms_of(
+    chain: Chain, curve: RateCurve, *, dividend_yield: float = 0.0, pairs: Pairs | None = None
+) -> Terms:
     """Return rate, discount and forward of every expiry.
 
     The forward is the median of strike + (call - put) / discount over the strikes where call and
@@ -112,6 +114,7 @@ def terms_of(chain: Chain, curve: RateCurve, *, dividend_yield: float = 0.0) -> 
         chain: Without expired contracts (`Chain.alive`).
         curve: Zero rates.
         dividend_yield: Continuous yield for expiries without a pair.
+        pairs: Of the chain, where they are known already.
     """
     settles = chain.expiries_ns
     years = years_to_settlement(settles, chain.as_of_ns)
@@ -126,7 +129,7 @@ def terms_of(chain: Chain, curve: RateCurve, *, dividend_yield: float = 0.0) -> 
         source=np.full(settles.size, ForwardSource.SPOT_CARRIED, dtype=np.uint8),
         pairs=np.zeros(settles.size, dtype=np.int64),
     )
-    pairs = pairs_of(chain)
+    pairs = pairs_of(chain) if pairs is None else pairs
     return with_forwards(chain, carried, pairs, np.zeros(pairs.gap.size))
 
 

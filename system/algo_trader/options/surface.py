@@ -24,7 +24,7 @@ from system.algo_trader.options.implied import (
     implied_volatility,
     reasons_of,
 )
-from system.algo_trader.options.parity import RateCurve, Terms, terms_of
+from system.algo_trader.options.parity import RateCurve, Terms, pairs_of, terms_of
 
 Codes = npt.NDArray[np.uint8]
 Preference = Literal["computed", "vendor"]
@@ -115,10 +115,11 @@ def surface_of(
             always replaced by computed ones.
     """
     alive = chain.alive()
-    terms = terms_of(alive, curve, dividend_yield=dividend_yield)
+    pairs = pairs_of(alive)
+    terms = terms_of(alive, curve, dividend_yield=dividend_yield, pairs=pairs)
     any_american = bool(alive.is_american.any())
     if any_american:
-        terms = american_terms(alive, terms)
+        terms = american_terms(alive, terms, pairs)
     at = alive.expiry_index
     forward, years = terms.forward[at], terms.years[at]
     mid = alive.mid
