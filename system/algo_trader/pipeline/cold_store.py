@@ -17,7 +17,7 @@ from system.algo_trader.pipeline.sinks import Portion
 from system.algo_trader.pipeline.slots import SlotCounter
 from system.algo_trader.pipeline.worker import Worker
 from system.algo_trader.storage.archive import Archive
-from system.algo_trader.storage.records import QUOTES, TRADES
+from system.algo_trader.storage.records import QUOTES, STREAM_GAPS, TRADES
 from system.algo_trader.storage.tables import table_named
 
 _log = get_logger("pipeline.cold_store")
@@ -81,6 +81,8 @@ class ColdStore:
                     transaction.reject(portion.rejects)
                 if len(portion.bars):
                     transaction.append(portion.bars)
+                if portion.gaps.num_rows:
+                    transaction.append_records(STREAM_GAPS, portion.gaps)
             # In the archive first: what InfluxDB shows is never more than the truth.
             for dataset, rows in ((TRADES, portion.trades), (QUOTES, portion.quotes)):
                 if rows.num_rows:

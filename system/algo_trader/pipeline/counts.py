@@ -26,6 +26,7 @@ class LiveCounts:
         books: Levels of books.
         activity: Messages of account activity.
         gaps: Gaps by service.
+        suspected: Silences longer than usual by service, which prove nothing.
         reconnects: Connections after the first.
         unknown: Keys that the feed refused.
         held_back: How often the reader waited because a queue was full.
@@ -46,6 +47,7 @@ class LiveCounts:
     books: int = 0
     activity: int = 0
     gaps: Counter[str] = field(default_factory=Counter)
+    suspected: Counter[str] = field(default_factory=Counter)
     reconnects: int = 0
     unknown: set[str] = field(default_factory=set)
     held_back: int = 0

@@ -27,11 +27,13 @@ from system.algo_trader.feeds.live import (
 from system.algo_trader.market.bars import Bars
 from system.algo_trader.market.session_spans import SessionSpans
 from system.algo_trader.market.source import Source
+from system.algo_trader.market.stream_gap import StreamGap
 from system.algo_trader.market.ticks import NO_TIME
 from system.algo_trader.pipeline.bar_desk import BarDesk
 from system.algo_trader.pipeline.bar_rows import streamed_bars
 from system.algo_trader.pipeline.chart_check import ChartCheck
 from system.algo_trader.pipeline.counts import LiveCounts
+from system.algo_trader.pipeline.gap_desk import Carried, GapDesk, carried_by_own
 from system.algo_trader.pipeline.gap_log import GapLog
 from system.algo_trader.pipeline.live_metrics import document, live_metrics
 from system.algo_trader.pipeline.portions import PortionBuffer
@@ -89,10 +91,11 @@ class LiveRun:
         clock: Tells the time of arrival, and of the market.
         policy: The bounds.
         token_age_s: Tells the age of the sign-in for the metrics, None where there is none.
+        carried: Returns the services that carry ticks or bars of an instrument.
+        gap_states: Tells how many recorded gaps are in which state, by service.
 
     Attributes:
         counts: What was done so far.
-        gaps: What is known to be missing.
         charts: How built bars compare with streamed ones.
         complaints: One sentence for each key that is not delivered.
         status: The feed's last word.
@@ -112,9 +115,12 @@ class LiveRun:
         clock: Clock,
         policy: LivePolicy | None = None,
         token_age_s: Callable[[], float | None] = lambda: None,
+        carried: Carried = carried_by_own,
+        gap_states: Callable[[], Mapping[str, Mapping[str, int]]] = dict,
     ) -> None:
         self._run_id = run_id
         self._token_age_s = token_age_s
+        self._gap_states = gap_states
         self._feed = feed
         self._instruments = instruments
         self._channels = channels
@@ -132,7 +138,7 @@ class LiveRun:
         self._cold: Worker[Portion] = Worker("to-archive", self._commit, self._policy.cold_limit)
         self._stopping = asyncio.Event()
         self.counts = LiveCounts()
-        self.gaps = GapLog()
+        self._gap_desk = GapDesk(feed, instruments, hours, run_id, carried)
         self.charts = ChartCheck()
         self.complaints: list[str] = []
         self.status = "not connected yet"
@@ -155,6 +161,11 @@ class LiveRun:
             beating.cancel()
         await self._drain()
 
+    @property
+    def gaps(self) -> GapLog:
+        """Return what the feed said it missed."""
+        return self._gap_desk.log
+
     def stop(self) -> None:
         """End the run; called in its event loop."""
         self._stopping.set()
@@ -173,7 +184,7 @@ class LiveRun:
             await self._offer(HotFrame("books", event.levels, event.received_ns))
         elif isinstance(event, GapEvent):
             self.counts.gaps[event.service] += 1
-            self.gaps.add(event)
+            self._buffer.add_gap(self._gap_desk.told(event, self._clock.now_ns()))
             _log.warning(
                 "%s: %s from %d to %d ns", event.service, event.reason, event.start_ns, event.end_ns
             )
@@ -185,6 +196,7 @@ class LiveRun:
     async def _take_ticks(self, event: TickEvent) -> None:
         counts = self.counts
         counts.received[event.service] += len(event.ticks)
+        self._suspect(self._gap_desk.heard(event.service, event.ticks.symbol, event.received_ns))
         checked = self._checks.check(event.ticks)
         for rule in checked.rules:
             counts.rejected[str(rule)] += 1
@@ -201,6 +213,8 @@ class LiveRun:
 
     def _take_bars(self, event: BarEvent) -> None:
         self.counts.chart_bars += event.bars.num_rows
+        nobody = np.empty(0, dtype=np.int64)
+        self._suspect(self._gap_desk.heard(event.service, nobody, event.received_ns))
         source = self._feed.facts.source.of_chart
         for calendar, spans in self._hours.items():
             mine = [self._calendars[name] == calendar for name in event.bars["symbol"].to_pylist()]
@@ -210,6 +224,16 @@ class LiveRun:
                 self.charts.streamed(bars)
                 self._buffer.add_bars(bars)
                 self._sinks.cold.project(bars, ())
+
+    def _suspect(self, gaps: list[StreamGap]) -> None:
+        """Record silences that were unusual; nothing is fetched for what may not be missing."""
+        for gap in gaps:
+            self.counts.suspected[gap.service] += 1
+            self._buffer.add_gap(gap)
+            _log.info(
+                "%s %s: silent longer than usual from %d to %d ns",
+                *(gap.service, ", ".join(gap.symbols) or "as a whole", gap.start_ns, gap.end_ns),
+            )
 
     def _take_status(self, event: StatusEvent) -> None:
         self.status = event.words
@@ -230,6 +254,7 @@ class LiveRun:
         while True:
             await asyncio.sleep(self._policy.beat_s)
             self.waiting = (len(self._hot), len(self._cold))
+            self._suspect(self._gap_desk.look(self._clock.now_ns()))
             self._close_bars(self._clock.now_ns() - int(self._policy.lateness_s * _NS_PER_S))
             if self._clock.monotonic_ns() - last_commit >= self._policy.commit_s * _NS_PER_S:
                 last_commit = self._clock.monotonic_ns()

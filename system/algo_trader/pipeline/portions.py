@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from system.algo_trader.market.bars import SERIES_KEY, Bars
 from system.algo_trader.market.source import Source
+from system.algo_trader.market.stream_gap import StreamGap
 from system.algo_trader.market.ticks import Ticks
 from system.algo_trader.pipeline.sinks import Portion
 from system.algo_trader.pipeline.tape_rows import quote_rows, trade_rows
@@ -21,6 +22,7 @@ from system.algo_trader.storage.records import (
     REJECT_SCHEMA,
     TRADE_SCHEMA,
 )
+from system.algo_trader.storage.stream_gaps import gap_table
 
 
 class PortionBuffer:
@@ -40,6 +42,7 @@ class PortionBuffer:
         self._quotes: list[pa.Table] = []
         self._rejects: list[pa.Table] = []
         self._bars: list[Bars] = []
+        self._gaps: list[StreamGap] = []
         self._first = 0
         self._next = 0
 
@@ -58,6 +61,10 @@ class PortionBuffer:
         if len(bars):
             self._bars.append(bars)
 
+    def add_gap(self, gap: StreamGap) -> None:
+        """Take a gap; it is stored with the rows around it."""
+        self._gaps.append(gap)
+
     def take(self) -> Portion:
         """Return all that is held, and hold nothing."""
         portion = Portion(
@@ -66,9 +73,11 @@ class PortionBuffer:
             quotes=_joined(self._quotes, QUOTE_SCHEMA),
             rejects=_joined(self._rejects, REJECT_SCHEMA),
             bars=_newest(Bars.concat(self._bars)),
+            gaps=gap_table(self._gaps),
         )
         self._first = self._next
         self._trades, self._quotes, self._rejects, self._bars = [], [], [], []
+        self._gaps = []
         return portion
 
     def _rejected(self, ticks: Ticks, rules: tuple[TickRule, ...]) -> pa.Table:

@@ -43,6 +43,7 @@ class Portion:
         quotes: Rows of `records.QUOTE_SCHEMA`.
         rejects: Refused updates, rows of `records.REJECT_SCHEMA`.
         bars: Closed bars.
+        gaps: What the stream missed, rows of `records.STREAM_GAP_SCHEMA`.
     """
 
     mark: str
@@ -50,10 +51,11 @@ class Portion:
     quotes: pa.Table
     rejects: pa.Table
     bars: Bars
+    gaps: pa.Table
 
     def __len__(self) -> int:
-        rows = self.trades.num_rows + self.quotes.num_rows + self.rejects.num_rows
-        return int(rows) + len(self.bars)
+        tables = (self.trades, self.quotes, self.rejects, self.gaps)
+        return sum(int(table.num_rows) for table in tables) + len(self.bars)
 
 
 class ColdSink(Protocol):

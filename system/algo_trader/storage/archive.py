@@ -26,6 +26,7 @@ from system.algo_trader.storage.records import (
     QUARANTINE,
     REJECTS,
     SPLITS,
+    STREAM_GAPS,
     bars_dataset,
     schema_of,
     time_column,
@@ -268,6 +269,10 @@ class Archive:
         A recorded gap stays recorded when later bars close it.
         """
         return self._table(GAPS, symbol)
+
+    def stream_gaps(self) -> pa.Table:
+        """Return every recorded state of what streams missed, in the order of storing."""
+        return self._table(STREAM_GAPS, None)
 
     def append_records(self, dataset: str, records: pa.Table, request_id: str) -> Appended:
         """Store trades or quotes in a transaction of their own; errors as in `transaction`."""

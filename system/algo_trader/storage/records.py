@@ -22,6 +22,7 @@ TRADES: Final = TRADE_TABLE.name
 QUOTES: Final = QUOTE_TABLE.name
 OPTION_QUOTES: Final = OPTION_TABLE.name
 REJECTS: Final = "rejects"
+STREAM_GAPS: Final = "stream_gaps"
 EVENT_TIME: Final = "ts_event"
 _BARS: Final = "bars_"
 
@@ -112,6 +113,26 @@ REJECT_SCHEMA: Final = pa.schema(
 )
 """A refused record that is no bar, as JSON, with the rule that it broke and a sentence."""
 
+STREAM_GAP_SCHEMA: Final = pa.schema(
+    [
+        pa.field("symbol", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("start", pa.int64(), nullable=False),
+        pa.field("end", pa.int64(), nullable=False),
+        pa.field("missing", pa.int64()),
+        pa.field("instruments", pa.int64(), nullable=False),
+        pa.field("symbols", pa.string(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),
+        pa.field("filled", pa.int64()),
+        pa.field("absent", pa.int64()),
+        pa.field("recorded_at", pa.int64(), nullable=False),
+    ]
+)
+"""What a stream missed: `symbol` is the service, `symbols` a JSON list of the instruments whose
+bars can be fetched afterwards. Each state of a gap is a row of its own; the last one counts."""
+
 SCHEMAS: Final[dict[str, pa.Schema]] = {
     QUARANTINE: QUARANTINE_SCHEMA,
     SPLITS: SPLIT_SCHEMA,
@@ -120,6 +141,7 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
     QUOTES: QUOTE_SCHEMA,
     OPTION_QUOTES: OPTION_QUOTE_SCHEMA,
     REJECTS: REJECT_SCHEMA,
+    STREAM_GAPS: STREAM_GAP_SCHEMA,
 }
 
 TIME_COLUMNS: Final[dict[str, str]] = {
@@ -130,6 +152,7 @@ TIME_COLUMNS: Final[dict[str, str]] = {
     QUOTES: EVENT_TIME,
     OPTION_QUOTES: EVENT_TIME,
     REJECTS: "detected_at",
+    STREAM_GAPS: "start",
 }
 
 TAPE: Final = (TRADES, QUOTES)
@@ -208,6 +231,13 @@ ARCHIVED: Final = (
         ("symbol", "timeframe", "session", "first", "last"),
         "detected_at",
         "Runs of missing bars as they were found.",
+    ),
+    Dataset(
+        STREAM_GAPS,
+        STREAM_GAP_SCHEMA,
+        ("symbol", "run_id", "reason", "start", "end", "symbols", "state"),
+        "start",
+        "What a stream missed, by service, and what became of it; lost updates stay recorded.",
     ),
 )
 """Every dataset of the archive. Rows go only by the command that first says which."""
