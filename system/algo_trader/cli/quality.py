@@ -1,4 +1,4 @@
-"""`quality report|spot-check`: how complete and how right the stored bars are."""
+"""`quality report|gaps|backfill|spot-check`: how complete and how right the stored bars are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from system.algo_trader.cli import quality_gaps
 from system.algo_trader.cli.invocation import current
 from system.algo_trader.cli.store import JSON, stored_realm
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from system.algo_trader.quality.coverage import Coverage
 
 app = typer.Typer(help="Say how complete and how right stored bars are.", no_args_is_help=True)
+app.command("gaps")(quality_gaps.gaps)
+app.command("backfill")(quality_gaps.backfill)
 
 
 @app.command()

@@ -98,6 +98,9 @@ async def _stream(
     import uuid
 
     from system.algo_trader import terminal
+    from system.algo_trader.cli.filling import backfill_of, filling
+    from system.algo_trader.feeds.live import Channel
+    from system.algo_trader.feeds.schwab_stream import services_of
     from system.algo_trader.pipeline.cold_store import ColdStore
     from system.algo_trader.pipeline.live import LivePolicy, LiveRun, Sinks
     from system.algo_trader.pipeline.redis_sink import RedisSink
@@ -107,6 +110,7 @@ async def _stream(
     runtime.influxdb.ensure_tables()
     facts = feed.facts
     cold = ColdStore(runtime.archive, runtime.influxdb)
+    backfill = backfill_of(runtime, lambda bars: cold.project(bars, ()))
     with (
         runtime.redis.frame_bus(TICKS, TICK_CHANNEL) as ticks,
         runtime.redis.frame_bus(BOOKS, LEVEL2_CHANNEL) as books,
@@ -129,6 +133,8 @@ async def _stream(
             clock=clock,
             policy=LivePolicy(commit_s=choice.commit_s, market_speed=choice.speed),
             token_age_s=lambda: runtime.handler.status().refresh_age_s,
+            carried=lambda each: services_of(each, (Channel.TICKS, Channel.BARS)),
+            gap_states=backfill.states,
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -137,14 +143,16 @@ async def _stream(
             loop.call_later(choice.seconds, run.stop)
         try:
             view = _view(run, clock, len(instruments)) if not invocation.as_json else None
-            running = asyncio.create_task(run.run())
-            await _watch(running, view)
+            with filling(backfill):
+                running = asyncio.create_task(run.run())
+                await _watch(running, view)
         except* Exception as group:
             raise _first(group) from None
         finally:
             cold.close(60.0)
     if invocation.as_json:
-        terminal.print_json(run.document() | {"simulated": facts.is_synthetic})
+        states = {"gap_states": backfill.states(), "simulated": facts.is_synthetic}
+        terminal.print_json(run.document() | states)
     else:
         _show_end(run)
 

@@ -38,7 +38,7 @@ for database in algo_trader algo_trader_sim; do
         tape_metrics
     influxdb3 create table --database "$database" \
         --tags job,symbol,timeframe \
-        --fields run_id:utf8,fetched:int64,new:int64,unchanged:int64,revised:int64,rejected:int64,gaps:int64,splits:int64,written:int64,read_back:int64,latency_ms:float64,failed:bool,token_age_s:float64 \
+        --fields run_id:utf8,fetched:int64,new:int64,unchanged:int64,revised:int64,rejected:int64,gaps:int64,splits:int64,written:int64,read_back:int64,latency_ms:float64,failed:bool,token_age_s:float64,service:utf8,lag_ms:float64,lag_tail_ms:float64,reconnects:int64,waiting_redis:int64,waiting_archive:int64,bars:int64,missing:int64,gap_s:float64,silent:int64,gaps_open:int64,gaps_backfilled:int64,gaps_lost:int64,gaps_suspected:int64 \
         pipeline_metrics
     influxdb3 create table --database "$database" \
         --tags symbol,taxonomy,concept,unit,accession,period_start \

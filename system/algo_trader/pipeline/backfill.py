@@ -33,7 +33,7 @@ REQUEST: Final = "backfill"
 """The first word of every request that fills a gap."""
 
 Fetch = Callable[[Series, int, int, str], None]
-"""Fetches, checks and stores the bars of a series that start in [first, last], by a request."""
+"""Fetches, checks and stores the bars of a series that start in [first, end], by a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class Backfill:
             if now < max(_settled_ns(gap, self._policy.settle_s), tries.next_ns):
                 continue
             for symbol in (each for each in gap.symbols if each not in tries.done):
-                if requests >= self._policy.most_requests:
+                if requests >= self._policy.most_requests or self._ending.is_set():
                     return Filled(tuple(closed), requests)
                 try:
                     requests += self._fill(gap, symbol, tries, now)
@@ -174,13 +174,12 @@ class Backfill:
         return Filled(tuple(closed), requests)
 
     def run(self) -> None:
-        """Fill until `stop`: for a thread of its own.
-
-        Raises:
-            StackError: If the archive cannot be read or written.
-        """
+        """Fill until `stop`: for a thread of its own. What fails is tried again."""
         while not self._ending.is_set():
-            self.step()
+            try:
+                self.step()
+            except StackError as error:
+                _log.error("no gap can be filled now: %s", error)
             # In short steps, so that the end is not waited for.
             left_s = self._policy.look_s
             while left_s > 0 and not self._ending.is_set():
@@ -208,7 +207,9 @@ class Backfill:
         for first, last in _by_day(missing):
             requests += 1
             try:
-                self._fetch(series, first, last, f"{REQUEST}/{gap.name}/{symbol}/{first}")
+                # To the end of the last minute: a range without length is no range at Schwab.
+                end = last + _MINUTE - 1
+                self._fetch(series, first, end, f"{REQUEST}/{gap.name}/{symbol}/{first}")
             except self._of_one_symbol as error:
                 _log.info("%s has nothing from %d to %d: %s", symbol, first, last, error)
         if requests:

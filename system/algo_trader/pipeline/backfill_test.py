@@ -152,7 +152,7 @@ def test_minutes_that_the_source_has_not_yet_keep_a_gap_open(tmp_path: Path) -> 
     house.feed.known_until = 2**62
     house.now += 60 * S
     assert len(backfill.step().closed) == 1
-    assert house.feed.asked[-1] == ("AAPL", TEN + 2 * MINUTE, TEN + 3 * MINUTE)
+    assert house.feed.asked[-1] == ("AAPL", TEN + 2 * MINUTE, TEN + 4 * MINUTE - 1)
     assert house.minutes("AAPL") == [0, 1, 2, 3]
 
 
@@ -180,8 +180,8 @@ def test_a_gap_over_a_night_is_one_request_a_day(tmp_path: Path) -> None:
     house.now = opened + 10 * MINUTE
     house.backfill().step()
     assert house.feed.asked == [
-        ("AAPL", close - 2 * MINUTE, close - MINUTE),
-        ("AAPL", opened, opened + MINUTE),
+        ("AAPL", close - 2 * MINUTE, close - 1),
+        ("AAPL", opened, opened + 2 * MINUTE - 1),
     ]
 
 

@@ -35,7 +35,7 @@ from system.algo_trader.pipeline.chart_check import ChartCheck
 from system.algo_trader.pipeline.counts import LiveCounts
 from system.algo_trader.pipeline.gap_desk import Carried, GapDesk, carried_by_own
 from system.algo_trader.pipeline.gap_log import GapLog
-from system.algo_trader.pipeline.live_metrics import document, live_metrics
+from system.algo_trader.pipeline.live_metrics import Moment, document, live_metrics
 from system.algo_trader.pipeline.portions import PortionBuffer
 from system.algo_trader.pipeline.sinks import ColdSink, HotFrame, HotSink, Portion
 from system.algo_trader.pipeline.worker import Worker
@@ -263,13 +263,15 @@ class LiveRun:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the figures so far as rows of `pipeline_metrics`."""
-        return live_metrics(
-            self.counts,
-            self.gaps,
-            run_id=self._run_id,
-            now_ns=self._clock.now_ns(),
-            token_age_s=self._token_age_s(),
+        moment = Moment(
+            self._run_id,
+            self._clock.now_ns(),
+            self._token_age_s(),
+            self.waiting,
+            self._gap_states(),
+            self._gap_desk.silent_now(),
         )
+        return live_metrics(self.counts, self.gaps, moment)
 
     def document(self) -> dict[str, Any]:
         """Return the figures so far for machines."""

@@ -210,8 +210,22 @@ PIPELINE_METRICS: Final = TableSchema(
         Column("latency_ms", "float", "ms", "Time that fetching took."),
         Column("failed", "boolean", "", "Whether this part of the run failed."),
         Column("token_age_s", "float", "s", "Age of the refresh token."),
+        Column("service", "string", "", "The service of a stream; null for other figures."),
+        Column("lag_ms", "float", "ms", "From the exchange's time to ours, the median."),
+        Column("lag_tail_ms", "float", "ms", "From the exchange's time to ours, 99 of 100."),
+        Column("reconnects", "integer", "", "Connections of a stream after the first."),
+        Column("waiting_redis", "integer", "", "Frames that wait for Redis."),
+        Column("waiting_archive", "integer", "", "Portions that wait for the archive."),
+        Column("bars", "integer", "rows", "Bars built from ticks and given out."),
+        Column("missing", "integer", "rows", "Updates known to be lost, where they are counted."),
+        Column("gap_s", "float", "s", "Length of a stream's gaps."),
+        Column("silent", "integer", "", "Who is silent for unusually long now."),
+        Column("gaps_open", "integer", "", "Recorded gaps whose bars are not fetched yet."),
+        Column("gaps_backfilled", "integer", "", "Recorded gaps whose bars were fetched."),
+        Column("gaps_lost", "integer", "", "Recorded gaps of which nothing can be fetched."),
+        Column("gaps_suspected", "integer", "", "Recorded silences that prove nothing."),
     ),
-    description="What a run did, one row a series and one for the whole run.",
+    description="What a run did: one row a series, service or rule, and one for the whole.",
 )
 
 COMPANY_FACTS: Final = TableSchema(
