@@ -15,6 +15,8 @@ import pytest
 TOKEN = re.compile(rb"I0\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{43}(@|%40)|[A-Za-z0-9_-]{86}(@|%40)")
 THIRD_PARTY_STORES = ("token.json", "tokens.db")
 """Where other people's clients keep theirs, in plain."""
+INSTALLED = "site-packages"
+"""Folders of this name hold what a test installed: programs, in which any text may stand."""
 LARGEST_SCANNED = 50_000_000
 
 KINDS = ("integration", "system", "soak")
@@ -69,6 +71,7 @@ def files_with_tokens(folder: Path) -> Iterator[Path]:
                 path.is_symlink()
                 or not path.is_file()
                 or path.name in THIRD_PARTY_STORES
+                or INSTALLED in path.parts
                 or path.stat().st_size > LARGEST_SCANNED
             ):
                 continue

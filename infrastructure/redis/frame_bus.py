@@ -169,6 +169,13 @@ class FrameBus:
                     break
             return len(waiting)
 
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until nothing waits in the spool; say whether that is so."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+        return not self.is_degraded
+
     def close(self) -> None:
         """End the thread; what waits stays in the spool for the next process."""
         self._stop.set()

@@ -66,6 +66,12 @@ class Streams(RedisSession):
         with self.asking(f"XRANGE {stream}") as server:
             return _entries(server.xrange(self.key(stream), start, end, count=count))
 
+    def last_id(self, stream: str) -> str:
+        """Return the id of the newest entry of a stream, "0" when there is none."""
+        with self.asking(f"XREVRANGE {stream}") as server:
+            found = _entries(server.xrevrange(self.key(stream), count=1))
+        return found[0].id if found else "0"
+
     def xdel(self, stream: str, *ids: str) -> int:
         """Delete entries and return how many were there."""
         with self.asking(f"XDEL {stream}") as server:

@@ -40,8 +40,8 @@ def test_candles_are_rebuilt_from_a_day_on_and_no_earlier_ones(tmp_path: Path) -
     line = CommandLine(tmp_path)
     text = "".join(f"2023-12-{day:02},10,11,9,10.5,100\n" for day in (18, 19, 20, 21, 22))
     (tmp_path / "d.csv").write_text(f"date,open,high,low,close,volume\n{text}")
-    words = ("--symbol", "IBM", "-t", "1d", "--label", "start", "--tz", "America/New_York")
-    words += ("--adjustment", "split")
+    words = ["--symbol", "IBM", "-t", "1d", "--label", "start", "--tz", "America/New_York"]
+    words += ["--adjustment", "split"]
     run = line.run("store", "import", str(tmp_path / "d.csv"), *words)
     assert run.code == 0, run.err
     counts = ("expected", "written", "read_back")

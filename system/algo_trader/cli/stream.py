@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,6 +46,7 @@ class Choice:
 
 _DAYS_AHEAD = 7
 _VIEW_S = 1.0
+_SETTLE_S = 10.0
 
 
 def stream(
@@ -96,9 +97,11 @@ async def _stream(
     """Run until the time is over or Ctrl-C, then say what was done."""
     import signal
     import uuid
+    from functools import partial
 
     from system.algo_trader import terminal
     from system.algo_trader.cli.filling import backfill_of, filling
+    from system.algo_trader.cli.stream_recovery import begun, recovery_of
     from system.algo_trader.feeds.live import Channel
     from system.algo_trader.feeds.schwab_stream import services_of
     from system.algo_trader.pipeline.cold_store import ColdStore
@@ -115,6 +118,10 @@ async def _stream(
         runtime.redis.frame_bus(TICKS, TICK_CHANNEL) as ticks,
         runtime.redis.frame_bus(BOOKS, LEVEL2_CHANNEL) as books,
     ):
+        policy = LivePolicy(commit_s=choice.commit_s, market_speed=choice.speed)
+        notes, recovery = recovery_of(runtime, cold, clock, policy)
+        recovered = recovery.recover() if ticks.settle(_SETTLE_S) else []
+        note = begun(runtime, instruments, facts.source.of_live, clock, policy, uuid.uuid4().hex)
         hot = RedisSink(
             ticks,
             books,
@@ -129,13 +136,17 @@ async def _stream(
             hours=_hours(instruments, clock.now_ns()),
             sinks=Sinks(hot, cold),
             checks=TickChecks(len(instruments), off=choice.off),
-            run_id=uuid.uuid4().hex,
+            run_id=note.run_id,
             clock=clock,
-            policy=LivePolicy(commit_s=choice.commit_s, market_speed=choice.speed),
+            policy=policy,
             token_age_s=lambda: runtime.handler.status().refresh_age_s,
             carried=lambda each: services_of(each, (Channel.TICKS, Channel.BARS)),
             gap_states=backfill.states,
+            noted=partial(notes.closed, note.run_id),
+            earlier=recovery.earlier(instruments, facts.source.of_live),
         )
+        for gap in (gap for ended in recovered for gap in ended.gaps):
+            run.gaps.add(gap)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, run.stop)
@@ -143,7 +154,7 @@ async def _stream(
             loop.call_later(choice.seconds, run.stop)
         try:
             view = _view(run, clock, len(instruments)) if not invocation.as_json else None
-            with filling(backfill):
+            with filling(backfill), notes.running(note):
                 running = asyncio.create_task(run.run())
                 await _watch(running, view)
         except* Exception as group:
@@ -151,8 +162,12 @@ async def _stream(
         finally:
             cold.close(60.0)
     if invocation.as_json:
-        states = {"gap_states": backfill.states(), "simulated": facts.is_synthetic}
-        terminal.print_json(run.document() | states)
+        extra = {
+            "gap_states": backfill.states(),
+            "simulated": facts.is_synthetic,
+            "recovered": [asdict(one) for one in recovered],
+        }
+        terminal.print_json(run.document() | extra)
     else:
         _show_end(run)
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from infrastructure.exchange.calendars import calendar
-from infrastructure.simulators.schwab.streamer.ledger import SENT, Run
+from infrastructure.simulators.schwab.streamer.ledger import SENT, Ledger, Run
 from infrastructure.simulators.schwab.streamer.streamer import Streamer
 from system.algo_trader.cli import stream as verb
 from system.algo_trader.cli.invocation import Invocation
@@ -132,7 +132,7 @@ def test_what_is_known_to_be_missing_is_what_was_held_back_and_its_bars_come(hom
     assert {row["reason"] for row in shown["gaps"]} == {"disconnected", "sequence", "silent"}
 
 
-def stream(invocation: Invocation, runtime: Runtime) -> tuple[object, list[StreamGap]]:
+def stream(invocation: Invocation, runtime: Runtime) -> tuple[Ledger, list[StreamGap]]:
     feed, clock = verb._feed(runtime)
     choice = verb.Choice([Channel.TICKS, Channel.BARS], [], DEADLINE_S * 3, 1.0, SPEED)
     assert runtime.simulator is not None

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from system.algo_trader.market.trade_columns import TradeColumns
 
@@ -77,6 +78,28 @@ class Ticks:
                 for column, kind in zip(columns, KINDS.values(), strict=True)
             )
         )
+
+    @classmethod
+    def of_batch(cls, rows: pa.RecordBatch | pa.Table, symbols: pa.Array) -> Self:
+        """Return what `batch` gave out as ticks again.
+
+        Args:
+            rows: With the columns of `batch`.
+            symbols: A list that holds every symbol of the rows.
+        """
+        columns: dict[str, npt.NDArray[Any]] = {}
+        for name, kind in KINDS.items():
+            if name == "symbol":
+                place = pc.index_in(rows.column(name), pa.array(symbols))
+                columns[name] = place.to_numpy(zero_copy_only=False).astype(kind)
+                continue
+            column = rows.column("sequence" if name == "order" else name)
+            if kind == np.dtype(np.float64):
+                column = pc.fill_null(column, float("nan"))
+            elif kind == np.dtype(np.int64):
+                column = pc.fill_null(column, NO_TIME)
+            columns[name] = column.to_numpy(zero_copy_only=False).astype(kind)
+        return cls(**columns)
 
     def __len__(self) -> int:
         return len(self.symbol)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from system.algo_trader.market.session_spans import SessionSpans
 from system.algo_trader.market.source import Source
 from system.algo_trader.market.stream_gap import StreamGap
 from system.algo_trader.market.ticks import NO_TIME
+from system.algo_trader.market.trade_columns import TradeColumns
 from system.algo_trader.pipeline.bar_desk import BarDesk
 from system.algo_trader.pipeline.bar_rows import streamed_bars
 from system.algo_trader.pipeline.chart_check import ChartCheck
@@ -37,6 +38,7 @@ from system.algo_trader.pipeline.gap_desk import Carried, GapDesk, carried_by_ow
 from system.algo_trader.pipeline.gap_log import GapLog
 from system.algo_trader.pipeline.live_metrics import Moment, document, live_metrics
 from system.algo_trader.pipeline.portions import PortionBuffer
+from system.algo_trader.pipeline.run_notes import named_frame
 from system.algo_trader.pipeline.sinks import ColdSink, HotFrame, HotSink, Portion
 from system.algo_trader.pipeline.worker import Worker
 from system.algo_trader.quality.tick_checks import TickChecks
@@ -93,6 +95,8 @@ class LiveRun:
         token_age_s: Tells the age of the sign-in for the metrics, None where there is none.
         carried: Returns the services that carry ticks or bars of an instrument.
         gap_states: Tells how many recorded gaps are in which state, by service.
+        noted: Told the instant up to which the archive holds every closed bar.
+        earlier: Trades of bars that are not over yet, from runs before this one.
 
     Attributes:
         counts: What was done so far.
@@ -117,6 +121,8 @@ class LiveRun:
         token_age_s: Callable[[], float | None] = lambda: None,
         carried: Carried = carried_by_own,
         gap_states: Callable[[], Mapping[str, Mapping[str, int]]] = dict,
+        noted: Callable[[int], None] = lambda closed_ns: None,
+        earlier: TradeColumns | None = None,
     ) -> None:
         self._run_id = run_id
         self._token_age_s = token_age_s
@@ -132,7 +138,13 @@ class LiveRun:
         self._source: Source = feed.facts.source.of_live
         self._names = pa.array([each.symbol for each in instruments], pa.string())
         self._calendars = {each.symbol: each.calendar for each in instruments}
+        self._noted = noted
         self._desk = BarDesk(instruments, hours, self._source)
+        self._closed_ns = clock.now_ns() - self._lateness_ns
+        if earlier is not None:
+            # What is over by now was given out by the run before, or has been rebuilt.
+            self._desk.add(earlier)
+            self._desk.closed(self._closed_ns, self._closed_ns)
         self._buffer = PortionBuffer(run_id, self._names, self._source)
         self._hot: Worker[HotFrame] = Worker("to-redis", self._publish, self._policy.hot_limit)
         self._cold: Worker[Portion] = Worker("to-archive", self._commit, self._policy.cold_limit)
@@ -143,6 +155,10 @@ class LiveRun:
         self.complaints: list[str] = []
         self.status = "not connected yet"
         self.waiting = (0, 0)
+
+    @property
+    def _lateness_ns(self) -> int:
+        return int(self._policy.lateness_s * _NS_PER_S)
 
     async def run(self) -> None:
         """Run until `stop`, then drain and flush.
@@ -208,7 +224,8 @@ class LiveRun:
         newest = int(np.maximum(ticks.ts_quote, ticks.ts_trade).max())
         if newest != NO_TIME:
             counts.lag.add(self._machine_ns(event.received_ns - newest), len(ticks))
-        await self._offer(HotFrame("ticks", ticks.batch(self._names), event.received_ns))
+        rows = named_frame(ticks.batch(self._names), self._run_id, event.service)
+        await self._offer(HotFrame("ticks", rows, event.received_ns))
         counts.beyond += self._desk.add(ticks.trades())
 
     def _take_bars(self, event: BarEvent) -> None:
@@ -255,7 +272,7 @@ class LiveRun:
             await asyncio.sleep(self._policy.beat_s)
             self.waiting = (len(self._hot), len(self._cold))
             self._suspect(self._gap_desk.look(self._clock.now_ns()))
-            self._close_bars(self._clock.now_ns() - int(self._policy.lateness_s * _NS_PER_S))
+            self._close_bars(self._clock.now_ns() - self._lateness_ns)
             if self._clock.monotonic_ns() - last_commit >= self._policy.commit_s * _NS_PER_S:
                 last_commit = self._clock.monotonic_ns()
                 await self._hand_portion()
@@ -283,6 +300,7 @@ class LiveRun:
 
     def _close_bars(self, watermark_ns: int) -> None:
         bars = self._desk.closed(watermark_ns, self._clock.now_ns())
+        self._closed_ns = watermark_ns
         self.counts.late, self.counts.outside = self._desk.late, self._desk.outside
         if not len(bars):
             return
@@ -293,7 +311,7 @@ class LiveRun:
         self._sinks.cold.project(bars, ())
 
     async def _hand_portion(self) -> None:
-        portion = self._buffer.take()
+        portion = replace(self._buffer.take(), closed_ns=self._closed_ns)
         while len(portion) and not self._cold.offer(portion):
             self.counts.held_back += 1
             await asyncio.sleep(self._policy.beat_s)
@@ -329,3 +347,6 @@ class LiveRun:
         self.counts.stored += sum(
             portion.trades.num_rows + portion.quotes.num_rows for portion in portions
         )
+        closed = [portion.closed_ns for portion in portions if portion.closed_ns is not None]
+        if closed:
+            self._noted(closed[-1])

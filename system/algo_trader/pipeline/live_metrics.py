@@ -78,7 +78,7 @@ def live_metrics(counts: LiveCounts, gaps: GapLog, moment: Moment) -> list[dict[
 
 def _row(moment: Moment, job: str, figures: Mapping[str, Any]) -> dict[str, Any]:
     named = {"time": moment.now_ns, "job": job, "run_id": moment.run_id, "failed": False}
-    return named | figures
+    return {**named, **figures}
 
 
 def _gap_figures(services: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pyarrow as pa
 
 from system.algo_trader.market.bars import Bars
+from system.algo_trader.storage.records import STREAM_GAP_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Portion:
         rejects: Refused updates, rows of `records.REJECT_SCHEMA`.
         bars: Closed bars.
         gaps: What the stream missed, rows of `records.STREAM_GAP_SCHEMA`.
+        closed_ns: Every bar that was over by then is in this portion or in one before it,
+            nanoseconds UTC; None where nobody said.
     """
 
     mark: str
@@ -51,7 +54,8 @@ class Portion:
     quotes: pa.Table
     rejects: pa.Table
     bars: Bars
-    gaps: pa.Table
+    gaps: pa.Table = field(default_factory=STREAM_GAP_SCHEMA.empty_table)
+    closed_ns: int | None = None
 
     def __len__(self) -> int:
         tables = (self.trades, self.quotes, self.rejects, self.gaps)

@@ -280,13 +280,17 @@ class Archive:
             return transaction.append_records(dataset, records)
 
     def records(
-        self, dataset: str, symbol: str, start_ns: int | None = None, end_ns: int | None = None
+        self,
+        dataset: str,
+        symbol: str | None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
     ) -> pa.Table:
-        """Return trades or quotes of a symbol by rising time, equal times in their order.
+        """Return trades or quotes by rising time, equal times of a symbol in their order.
 
         Args:
             dataset: One whose time is `ts_event`: trades, quotes, option_quotes.
-            symbol: The instrument.
+            symbol: The instrument; None for all.
             start_ns: The first instant, nanoseconds UTC; None for the beginning.
             end_ns: The instant before which they happened; None for the end.
 
