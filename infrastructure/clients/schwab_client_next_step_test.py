@@ -31,7 +31,9 @@ NOW_NS: Final = 1_700_000_000 * 10**9
 TOKEN_URL: Final = f"{DEFAULT_BASE_URL}/v1/oauth/token"
 HISTORY_URL: Final = f"{DEFAULT_BASE_URL}/marketdata/v1/pricehistory"
 ACCOUNTS_URL: Final = f"{DEFAULT_BASE_URL}/trader/v1/accounts"
-GRANTED: Final = {"json": {"access_token": "I0.fresh@", "refresh_token": "r@", "expires_in": 1800}}
+GRANTED: Final[dict[str, Any]] = {
+    "json": {"access_token": "I0.fresh@", "refresh_token": "r@", "expires_in": 1800}
+}
 
 SIGN_IN: Final = "Run `algo-trader auth login` to sign in again."
 LATER: Final = "Try again later; maintenance is usual at weekends."
