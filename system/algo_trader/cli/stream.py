@@ -16,6 +16,7 @@ from system.algo_trader.cli.invocation import Invocation, current
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from infrastructure.clock import Clock
     from system.algo_trader.feeds.live import Channel, Instrument
     from system.algo_trader.feeds.schwab_stream import SchwabStreamFeed
     from system.algo_trader.market.session_spans import SessionSpans
@@ -64,8 +65,19 @@ def stream(
         bool, typer.Option("--dry-run", help="Check everything, open no stream.")
     ] = False,
     speed: Annotated[
-        float, typer.Option(min=1, help="Of the simulator's market, times real time.")
-    ] = 1.0,
+        str, typer.Option(help="Of the simulator's market or a replay, times real time; max.")
+    ] = "1",
+    replay_ticks: Annotated[
+        list[str] | None,
+        typer.Option(help="Play back a file of trades or quotes, or `archive`; may be repeated."),
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option("--tz", help="The zone of a file's times without an offset.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Of a replay out of the archive: a day or an instant.")
+    ] = None,
+    end: Annotated[str | None, typer.Option(help="The instant before which it ends.")] = None,
     off: Annotated[str | None, typer.Option(help="Checks to switch off, with commas.")] = None,
     commit_s: Annotated[
         float, typer.Option("--commit-seconds", min=1, help="How often the archive is written.")
@@ -75,8 +87,19 @@ def stream(
     """Stream the watchlist, or --symbols before the verb; Ctrl-C drains and flushes."""
     invocation = current(context)
     invocation.as_json = invocation.as_json or as_json
-    choice = Choice(_channels(channels), _rules(off), _seconds(lasting), commit_s, speed)
-    with invocation.runtime(market_speed=speed) as runtime:
+    from infrastructure.errors import UsageError
+
+    if replay_ticks:
+        from system.algo_trader.cli.stream_replay import Tape, replay
+
+        tape = Tape(tuple(replay_ticks), zone, start, end, universe)
+        replay(invocation, tape, speed=_speed(speed), off=_rules(off), is_dry=dry_run)
+        return
+    factor = _speed(speed)
+    if factor is None or factor < 1:
+        raise UsageError(f"--speed {speed} is for replays only; a market runs at 1 or more")
+    choice = Choice(_channels(channels), _rules(off), _seconds(lasting), commit_s, factor)
+    with invocation.runtime(market_speed=factor) as runtime:
         wanted = _symbols(invocation, runtime, universe)
         feed, clock = _feed(runtime)
         instruments = feed.resolve(wanted)
@@ -189,7 +212,7 @@ async def _watch(running: asyncio.Task[None], view: Any) -> None:
     await running
 
 
-def _view(run: LiveRun, clock: MarketClock, symbols: int) -> Any:
+def _view(run: LiveRun, clock: Clock, symbols: int) -> Any:
     from rich.table import Table
 
     from infrastructure.clock import rfc3339
@@ -363,6 +386,18 @@ def _rules(text: str | None) -> list[TickRule]:
         raise UsageError(
             f"{text} names no check: {error}", next_step=f"Checks are {', '.join(TickRule)}."
         ) from None
+
+
+def _speed(text: str) -> float | None:
+    """Return a factor above 0; None for as fast as it goes."""
+    from infrastructure.errors import UsageError
+
+    if text.strip().lower() == "max":
+        return None
+    with contextlib.suppress(ValueError):
+        if 0 < (factor := float(text)) < 1e6:
+            return factor
+    raise UsageError(f"--speed {text} is no speed", next_step="Write 1, 100 or max.")
 
 
 def _seconds(text: str | None) -> float | None:

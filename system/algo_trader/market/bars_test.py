@@ -96,7 +96,10 @@ def test_every_source_has_a_rank_and_a_simulator_is_believed_least() -> None:
     ranks = {source: source.rank for source in Source}
     assert len(set(ranks.values())) == len(ranks)
     simulated = {source for source in Source if source.is_simulated}
-    assert simulated == {Source.SCHWAB_SIM, Source.SCHWAB_SIM_CHART, Source.SCHWAB_SIM_LIVE}
+    assert simulated == {
+        *(Source.SCHWAB_SIM, Source.SCHWAB_SIM_CHART, Source.SCHWAB_SIM_LIVE),
+        *(Source.REPLAY_SIM, Source.REPLAY_SIM_LIVE),
+    }
     assert max(ranks[each] for each in simulated) < min(
         rank for source, rank in ranks.items() if source not in simulated
     )

@@ -16,6 +16,10 @@ class Source(StrEnum):
     SCHWAB_SIM_CHART = "schwab-sim-chart"
     SCHWAB_SIM_LIVE = "schwab-sim-live"
     FILE = "file"
+    REPLAY = "replay"
+    REPLAY_LIVE = "replay-live"
+    REPLAY_SIM = "replay-sim"
+    REPLAY_SIM_LIVE = "replay-sim-live"
 
     @property
     def rank(self) -> int:
@@ -24,8 +28,8 @@ class Source(StrEnum):
 
     @property
     def is_simulated(self) -> bool:
-        """Say whether the source is a simulator."""
-        return self.value.startswith(Source.SCHWAB_SIM.value)
+        """Say whether the source is a simulator, or plays back what one made."""
+        return self.value.startswith((Source.SCHWAB_SIM.value, Source.REPLAY_SIM.value))
 
     @property
     def is_sampled(self) -> bool:
@@ -48,7 +52,11 @@ _RANKS: Final[dict[Source, int]] = {
     Source.SCHWAB_CHART: 90,
     Source.FILE: 50,
     Source.SCHWAB_LIVE: 40,
+    Source.REPLAY: 20,
+    Source.REPLAY_LIVE: 10,
     Source.SCHWAB_SIM: 0,
     Source.SCHWAB_SIM_CHART: -1,
     Source.SCHWAB_SIM_LIVE: -2,
+    Source.REPLAY_SIM: -3,
+    Source.REPLAY_SIM_LIVE: -4,
 }

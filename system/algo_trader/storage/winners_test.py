@@ -55,7 +55,10 @@ def found(result: Bars, key: tuple[str, ...]) -> dict[Any, float]:
 @given(rows)
 def test_winners_are_those_of_the_plain_rule(given_rows: list[Row]) -> None:
     key = ("symbol", "timeframe", "start", "session", "adjustment")
-    believed = "schwab schwab-chart file schwab-live schwab-sim schwab-sim-chart schwab-sim-live"
+    believed = (
+        "schwab schwab-chart file schwab-live replay replay-live "
+        "schwab-sim schwab-sim-chart schwab-sim-live replay-sim replay-sim-live"
+    )
     ranks = {name: -place for place, name in enumerate(believed.split())}
     wanted = by_hand(
         given_rows, key, lambda row: (ranks[row["source"]], row["revision"], row["fetched_at"])
