@@ -7,20 +7,16 @@ import contextlib
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from system.algo_trader.cli.invocation import Invocation, current
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from infrastructure.clock import Clock
     from system.algo_trader.feeds.live import Channel, Instrument
     from system.algo_trader.feeds.schwab_stream import SchwabStreamFeed
     from system.algo_trader.market.session_spans import SessionSpans
-    from system.algo_trader.pipeline.live import LiveRun
     from system.algo_trader.pipeline.market_clock import MarketClock
     from system.algo_trader.quality.tick_rules import TickRule
     from system.algo_trader.runtime import Runtime
@@ -46,7 +42,6 @@ class Choice:
 
 
 _DAYS_AHEAD = 7
-_VIEW_S = 1.0
 _SETTLE_S = 10.0
 
 
@@ -125,6 +120,7 @@ async def _stream(
     from system.algo_trader import terminal
     from system.algo_trader.cli.filling import backfill_of, filling
     from system.algo_trader.cli.stream_recovery import begun, recovery_of
+    from system.algo_trader.cli.stream_view import first, show_end, view, watch
     from system.algo_trader.feeds.live import Channel
     from system.algo_trader.feeds.schwab_stream import services_of
     from system.algo_trader.pipeline.cold_store import ColdStore
@@ -176,12 +172,12 @@ async def _stream(
         if choice.seconds is not None:
             loop.call_later(choice.seconds, run.stop)
         try:
-            view = _view(run, clock, len(instruments)) if not invocation.as_json else None
+            shown = view(run, clock, len(instruments)) if not invocation.as_json else None
             with filling(backfill), notes.running(note):
                 running = asyncio.create_task(run.run())
-                await _watch(running, view)
+                await watch(running, shown)
         except* Exception as group:
-            raise _first(group) from None
+            raise first(group) from None
         finally:
             cold.close(60.0)
     if invocation.as_json:
@@ -192,85 +188,7 @@ async def _stream(
         }
         terminal.print_json(run.document() | extra)
     else:
-        _show_end(run)
-
-
-async def _watch(running: asyncio.Task[None], view: Any) -> None:
-    """Wait for a run, drawing its figures where a person looks on."""
-    from rich.live import Live
-
-    from system.algo_trader import terminal
-
-    console = terminal.console(stderr=True)
-    if view is None or not console.is_terminal:
-        await running
-        return
-    with Live(view(), console=console, refresh_per_second=4, transient=True) as live:
-        while not running.done():
-            await asyncio.wait([running], timeout=_VIEW_S)
-            live.update(view())
-    await running
-
-
-def _view(run: LiveRun, clock: Clock, symbols: int) -> Any:
-    from rich.table import Table
-
-    from infrastructure.clock import rfc3339
-
-    before = {"at": clock.monotonic_ns(), "count": 0}
-
-    def draw() -> RenderableType:
-        now, count = clock.monotonic_ns(), run.counts.received.total()
-        rate = (count - before["count"]) / max((now - before["at"]) / 1e9, 1e-3)
-        before.update(at=now, count=count)
-        grid = Table.grid(padding=(0, 2))
-        for name, value in (
-            ("market", f"{rfc3339(clock.now_ns())}  {run.status}"),
-            ("updates", f"{count:,}  {rate:,.0f}/s  rejected {run.counts.rejected.total():,}"),
-            ("symbols", f"{symbols:,}  not delivered {len(run.counts.unknown):,}"),
-            ("lag", _quantiles(run.counts.lag)),
-            ("to Redis", _quantiles(run.counts.to_redis)),
-            ("bars", "  ".join(f"{k} {v:,}" for k, v in sorted(run.counts.bars.items()))),
-            ("gaps", f"{len(run.gaps):,}  reconnections {run.counts.reconnects:,}"),
-            ("waiting", f"Redis {run.waiting[0]:,}  archive {run.waiting[1]:,}"),
-        ):
-            grid.add_row(name, value)
-        return grid
-
-    return draw
-
-
-def _quantiles(latencies: Any) -> str:
-    p50, p99 = latencies.quantile_ms(0.5), latencies.quantile_ms(0.99)
-    return "not measured yet" if p50 is None else f"p50 {p50:,.2f} ms  p99 {p99:,.2f} ms"
-
-
-def _show_end(run: LiveRun) -> None:
-    from system.algo_trader import terminal
-
-    counts, charts = run.counts, run.charts.result
-    compared = charts.equal + charts.prices_differ + charts.volume_differs
-    rows: dict[str, Any] = {
-        "updates": f"{counts.received.total():,} received, {counts.accepted.total():,} accepted, "
-        f"{counts.rejected.total():,} refused by the checks",
-        "Redis": f"{counts.published:,} updates, {_quantiles(counts.to_redis)}",
-        "archive": f"{counts.stored:,} trades and quotes",
-        "bars": ", ".join(f"{count:,} of {name}" for name, count in sorted(counts.bars.items()))
-        or "none is over yet",
-        "charts": f"{charts.equal:,} of {compared:,} minutes equal the streamed bars"
-        if compared
-        else "no minute to compare",
-        "gaps": f"{len(run.gaps):,}, {counts.reconnects:,} reconnections",
-    }
-    terminal.console().print(terminal.pairs(rows))
-    for complaint in run.complaints:
-        terminal.console().print(complaint)
-
-
-def _first(group: BaseExceptionGroup[Exception]) -> Exception:
-    """Return the first failure inside nested groups."""
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+        show_end(run)
 
 
 def _feed(runtime: Runtime) -> tuple[SchwabStreamFeed, MarketClock]:

@@ -110,7 +110,6 @@ def replay(
                 instruments,
                 off,
                 is_dry,
-                speed,
             )
         )
 
@@ -163,14 +162,14 @@ async def _play(
     instruments: list[Instrument],
     off: Sequence[TickRule],
     is_dry: bool,
-    speed: float | None,
 ) -> None:
     """Run to the tape's end, then say what was done."""
     import signal
     import uuid
 
     from system.algo_trader import terminal
-    from system.algo_trader.cli.stream import _first, _hours, _show_end, _view, _watch
+    from system.algo_trader.cli.stream import _hours
+    from system.algo_trader.cli.stream_view import first, show_end, view, watch
     from system.algo_trader.feeds.live import Channel
     from system.algo_trader.pipeline.live import LivePolicy, LiveRun
     from system.algo_trader.quality.tick_checks import TickChecks
@@ -185,18 +184,18 @@ async def _play(
             checks=TickChecks(len(instruments), off=off),
             run_id=uuid.uuid4().hex,
             clock=clock,
-            policy=LivePolicy(commit_s=_COMMIT_S, market_speed=speed or 1.0),
+            policy=LivePolicy(commit_s=_COMMIT_S, measures=False),
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, run.stop)
-        view = _view(run, clock, len(instruments)) if not invocation.as_json else None
+        shown = view(run, clock, len(instruments)) if not invocation.as_json else None
         running = asyncio.create_task(run.run())
         ending = asyncio.create_task(_stop_at_end(feed, run.stop))
         try:
-            await _watch(running, view)
+            await watch(running, shown)
         except* Exception as group:
-            raise _first(group) from None
+            raise first(group) from None
         finally:
             ending.cancel()
     if invocation.as_json:
@@ -205,7 +204,7 @@ async def _play(
         return
     where = "Nothing was stored." if is_dry else f"Stored in the realm {runtime.realm.name}."
     terminal.console().print(f"Played back as {feed.facts.source.of_live}. {where}")
-    _show_end(run)
+    show_end(run)
 
 
 async def _stop_at_end(feed: ReplayFeed, stop: Any) -> None:

@@ -60,6 +60,7 @@ class LivePolicy:
         drain_s: How long the end may take, seconds.
         market_speed: How many times as fast as the machine's time the market's runs; latencies
             are counted in the machine's.
+        measures: Whether latencies are measured: a replay's clock is its tape, which knows none.
     """
 
     lateness_s: float = 2.0
@@ -69,6 +70,7 @@ class LivePolicy:
     cold_limit: int = 20
     drain_s: float = 60.0
     market_speed: float = 1.0
+    measures: bool = True
 
 
 @dataclass(slots=True)
@@ -222,7 +224,7 @@ class LiveRun:
         if not len(ticks):
             return
         newest = int(np.maximum(ticks.ts_quote, ticks.ts_trade).max())
-        if newest != NO_TIME:
+        if newest != NO_TIME and self._policy.measures:
             counts.lag.add(self._machine_ns(event.received_ns - newest), len(ticks))
         rows = named_frame(ticks.batch(self._names), self._run_id, event.service)
         await self._offer(HotFrame("ticks", rows, event.received_ns))
@@ -334,8 +336,9 @@ class LiveRun:
         self._sinks.hot.publish(frames)
         now = self._clock.now_ns()
         for frame in frames:
-            took = self._machine_ns(now - frame.received_ns)
-            self.counts.to_redis.add(took, frame.rows.num_rows)
+            if self._policy.measures:
+                took = self._machine_ns(now - frame.received_ns)
+                self.counts.to_redis.add(took, frame.rows.num_rows)
             if frame.kind == "ticks":
                 self.counts.published += frame.rows.num_rows
 
