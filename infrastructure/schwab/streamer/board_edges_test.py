@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from infrastructure.schwab.streamer.board import BOARD_SERVICES, Board
+from infrastructure.schwab.streamer.board_layout import TABLE_AT, TABLE_END
 from infrastructure.schwab.streamer.scan_layout import LONGEST_KEY, MOST_ENTRIES
 from infrastructure.schwab.streamer.scanner import Scanner, frame_columns
 from infrastructure.schwab.streamer.services import SPECS, Service
@@ -160,6 +161,22 @@ def test_a_short_frame_after_a_long_one_does_not_read_on_in_it() -> None:
         assert board.read(whole[:size]) is None
 
 
+def test_blanks_after_a_frame_before_do_not_belong_to_the_next() -> None:
+    board = Board()
+    whole = frame(entry(update("A", '"1":1')))
+    assert board.read(whole + b"   ") is not None
+    assert board.read(whole) is not None
+
+
+def test_a_number_of_many_digits_that_was_replaced_in_the_same_frame_is_gone() -> None:
+    board = Board()
+    first, second = update("A", '"1":0.30000000000000004'), update("A", '"1":5')
+    assert board.read(frame(entry(f"{first},{second}"))) is not None
+    record = board.record(EQUITIES, "A")
+    assert record is not None
+    assert same(record["1"], 5)
+
+
 def test_one_key_in_five_services_and_keys_of_one_beginning_stay_apart() -> None:
     board = Board(slots=1)
     keys = ["A", "AA", "AAA", "AB", "B"]
@@ -197,17 +214,17 @@ def test_a_cell_whose_long_text_was_replaced_in_the_same_frame_has_the_later_val
 
 
 def test_columns_are_those_of_the_entry_that_was_asked_for() -> None:
-    two = ",".join([update("A", '"1":1'), update("B", '"1":2.5,"2":"x"')])
+    two = ",".join([update("A", '"1":1'), update("B", '"1":2.5,"2":7')])
     payload = frame(
         entry(two),
-        entry(update("C", '"1":3,"2":4'), "LEVELONE_FOREX"),
+        entry(update("C", '"1":3'), "LEVELONE_FOREX"),
     )
     first, second = (frame_columns(payload, number, (2, 1)) for number in range(2))
     assert first is not None
     assert second is not None
     assert (first.keys, second.keys) == (("A", "B"), ("C",))
-    assert str(first.values.tolist()) == "[[nan, 1.0], [nan, 2.5]]"
-    assert second.values.tolist() == [[4.0, 3.0]]
+    assert str(first.values.tolist()) == "[[nan, 1.0], [7.0, 2.5]]"
+    assert str(second.values.tolist()) == "[[nan, 3.0]]"
     assert frame_columns(payload, 2, (1,)) is None
 
 
@@ -236,3 +253,19 @@ def test_what_stands_beside_the_arrays_moves_with_its_key() -> None:
     assert json.dumps([board.record(EQUITIES, key) for key in ("A", "B", "C")]) == json.dumps(
         [None, *odd[1:]]
     )
+
+
+@pytest.mark.parametrize("letter", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+def test_in_a_crowded_table_service_and_length_tell_keys_apart(letter: str) -> None:
+    for told in (
+        [("LEVELONE_EQUITIES", letter * 2), ("LEVELONE_OPTIONS", "Z"), ("LEVELONE_EQUITIES", "Z")],
+        [("LEVELONE_EQUITIES", f"Z{letter}"), ("LEVELONE_EQUITIES", "Z")],
+    ):
+        board = Board(slots=4)
+        # Eight places: chains of keys pass over one another.
+        board._memory[TABLE_END] = board._memory[TABLE_AT] + 4
+        for number, (service, key) in enumerate(told):
+            assert board.read(frame(entry(update(key, f'"1":{number}'), service))) is not None
+        for number, (service, key) in enumerate(told):
+            index = BOARD_SERVICES.index(Service(service))
+            assert board.record(index, key) == {"key": key, "1": number}

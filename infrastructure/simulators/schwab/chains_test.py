@@ -204,6 +204,16 @@ def test_ranges_and_months_and_kinds_cut_a_chain(signed_in: Desk) -> None:
     assert april["interval"] == 5.0
 
 
+@pytest.mark.parametrize("strategy", ["COVERED", "VERTICAL", "CALENDAR", "STRADDLE", "ROLL"])
+def test_a_strategy_chain_has_lists_instead_of_maps_and_invents_nothing_for_them(
+    signed_in: Desk, strategy: str
+) -> None:
+    body = signed_in.get("/chains", symbol="IBM", strategy=strategy).json()
+    assert (body["status"], body["strategy"]) == ("SUCCESS", strategy)
+    assert (body["intervals"], body["monthlyStrategyList"]) == ([], [])
+    assert not body.keys() & {"callExpDateMap", "putExpDateMap"}
+
+
 def test_an_analytical_chain_is_valued_with_the_askers_assumptions(signed_in: Desk) -> None:
     query = {"symbol": "IBM", "strategy": "ANALYTICAL", "strikeCount": "3"}
     assumed = {"volatility": 40, "underlyingPrice": 210, "interestRate": 3, "daysToExpiration": 73}
