@@ -36,6 +36,7 @@ from system.algo_trader.grafana.dashboards import load_dashboards
 ROOT = find_project_root(Path(__file__).resolve().parent, {})
 # Settings of the person who runs the tests, which must not reach what is tested.
 OURS = ("GRAFANA_", "INFLUXDB3_", "SCHWAB_", "REDIS_", "ALGO_TRADER_", "TOKEN_ENC_KEY", "OAUTH_")
+DASHBOARDS = ["algo-gex", "algo-overview", "algo-pipeline", "algo-symbol"]
 NEW_YORK = ZoneInfo("America/New_York")
 READ_INSIDE = """
 import json, os
@@ -248,7 +249,7 @@ def test_the_admin_password_was_made_and_lets_provision_read_the_files_again(
     assert answer.status_code == 200
     done = stack.run("provision", "--json")
     assert done.returncode == 0, done.stderr
-    assert sorted(json.loads(done.stdout)) == ["algo-gex", "algo-overview", "algo-symbol"]
+    assert sorted(json.loads(done.stdout)) == DASHBOARDS
 
 
 def test_the_containers_health_check_turns_healthy(stack: Stack, started: dict[str, str]) -> None:

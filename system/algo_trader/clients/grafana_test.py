@@ -19,6 +19,7 @@ from system.algo_trader.clients.grafana_client import (
 )
 from system.algo_trader.settings import load
 
+DASHBOARDS = ["algo-gex", "algo-overview", "algo-pipeline", "algo-symbol"]
 STORE = Store("http://127.0.0.1:1")
 
 
@@ -69,7 +70,7 @@ def test_start_of_a_named_grafana_provisions_it(
     printed = json.loads(capsys.readouterr().out)
     assert printed["grafana"] == f"{server.url} (named by GRAFANA_URL, not run by this project)"
     assert "cannot use" in printed["datasource algo-influxdb3"]
-    assert sorted(server.state.dashboards) == ["algo-gex", "algo-overview", "algo-symbol"]
+    assert sorted(server.state.dashboards) == DASHBOARDS
     assert sorted(server.state.datasources) == ["algo-influxdb3", "algo-influxdb3-sim"]
     assert server.state.folders["algo"]["title"] == "Algo Trader"
 
@@ -78,9 +79,9 @@ def test_provision_of_a_named_grafana_says_what_it_did(
     named: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert grafana.main(["provision"], named) == 0
-    assert capsys.readouterr().out.count("created") == 5
+    assert capsys.readouterr().out.count("created") == len(DASHBOARDS) + 2
     assert grafana.main(["provision"], named) == 0
-    assert capsys.readouterr().out.count("unchanged") == 5
+    assert capsys.readouterr().out.count("unchanged") == len(DASHBOARDS) + 2
 
 
 @pytest.mark.parametrize("verb", ["stop", "restart", "logs"])
