@@ -165,7 +165,7 @@ async def _stream(
             earlier=recovery.earlier(instruments, facts.source.of_live),
         )
         for gap in (gap for ended in recovered for gap in ended.gaps):
-            run.gaps.add(gap)
+            run.missed(gap)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, run.stop)

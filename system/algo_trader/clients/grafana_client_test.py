@@ -180,7 +180,7 @@ def test_the_datasources_are_one_a_realm() -> None:
 
 def test_the_dashboards_are_the_files() -> None:
     uids = [model["uid"] for model in AlgoTraderGrafanaClient(URL).get_dashboards()]
-    assert uids == ["algo-gex", "algo-overview", "algo-symbol"]
+    assert uids == ["algo-gex", "algo-overview", "algo-pipeline", "algo-symbol"]
 
 
 def test_the_admin_password_is_the_one_set_or_the_one_made() -> None:

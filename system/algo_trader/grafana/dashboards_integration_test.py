@@ -91,6 +91,28 @@ def run_lines(time: int) -> Iterator[str]:
         yield f"pipeline_metrics,job=main,symbol={symbol},timeframe=1d {whole} {time}"
 
 
+def stream_lines(time: int) -> Iterator[str]:
+    """Yield the figures of one run of the stream at two moments, and a minute that it built."""
+    for step, at in enumerate((time - 86_400_000_000_000, time), 1):
+        whole = (
+            f'run_id="s1",fetched={9_000 * step}i,new={8_990 * step}i,rejected={step}i,gaps=2i,'
+            f"gaps_open=1i,gaps_backfilled=1i,gaps_lost=0i,gaps_suspected=0i,bars={70 * step}i,"
+            "reconnects=1i,waiting_redis=3i,waiting_archive=0i,lag_ms=4.5,lag_tail_ms=20.5,failed=f"
+        )
+        yield f"pipeline_metrics,job=stream {whole} {at}"
+        service = (
+            f'run_id="s1",service="CHART_EQUITY",fetched={60 * step}i,gaps=1i,missing=2i,'
+            "gap_s=61.5,"
+            "gaps_backfilled=1i,gaps_lost=0i,gaps_suspected=0i,failed=f"
+        )
+        yield f"pipeline_metrics,job=stream/CHART_EQUITY {service} {at}"
+        yield f'pipeline_metrics,job=stream/rule/spike run_id="s1",rejected={step}i,failed=f {at}'
+    yield (
+        "candles,symbol=MSFT,timeframe=1m,session=rth,source=schwab-live open=28,high=29,low=27,"
+        f"close=28,volume=1200i,is_synthetic=f,revision=0i,fetched_at={time}i {time}"
+    )
+
+
 def make_tables(url: str, database: str) -> None:
     requests.post(
         f"{url}/api/v3/configure/database", json={"db": database}, timeout=10
@@ -122,7 +144,13 @@ def store(
             make_tables(server.url, database)
         last = real_bars("AAPL")[-1].time
         text = "\n".join(
-            [*lines_of("AAPL"), *lines_of("MSFT"), *run_lines(last), *chain_lines(last)]
+            [
+                *lines_of("AAPL"),
+                *lines_of("MSFT"),
+                *run_lines(last),
+                *chain_lines(last),
+                *stream_lines(last),
+            ]
         )
         requests.post(
             f"{server.url}/api/v3/write_lp",

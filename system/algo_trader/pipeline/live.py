@@ -188,6 +188,12 @@ class LiveRun:
         """End the run; called in its event loop."""
         self._stopping.set()
 
+    def missed(self, gap: GapEvent) -> None:
+        """Record what is known to be missing; the feed's own gaps come here too."""
+        self.counts.gaps[gap.service] += 1
+        self._buffer.add_gap(self._gap_desk.told(gap, self._clock.now_ns()))
+        _log.warning("%s: %s from %d to %d ns", gap.service, gap.reason, gap.start_ns, gap.end_ns)
+
     async def _read(self) -> None:
         async for event in self._feed.events():
             await self._take(event)
@@ -201,11 +207,7 @@ class LiveRun:
             self.counts.books += event.levels.num_rows
             await self._offer(HotFrame("books", event.levels, event.received_ns))
         elif isinstance(event, GapEvent):
-            self.counts.gaps[event.service] += 1
-            self._buffer.add_gap(self._gap_desk.told(event, self._clock.now_ns()))
-            _log.warning(
-                "%s: %s from %d to %d ns", event.service, event.reason, event.start_ns, event.end_ns
-            )
+            self.missed(event)
         elif isinstance(event, StatusEvent):
             self._take_status(event)
         elif isinstance(event, ActivityEvent):
