@@ -58,7 +58,10 @@ def test_the_bound_on_a_premium_grows_with_the_yield_that_pulls_the_spot_down() 
 
 def test_negative_rates_earn_nothing_on_the_strike_and_negative_yields_do_on_the_spot() -> None:
     assert most_of(-0.02, 0.03, 1.0) == (0.0, 0.0)
-    assert most_of(0.0, -0.05, 2.0) == (0.0, pytest.approx(np.exp(0.1) - 1))
-    assert [waiting_costs(*each) for each in ((0.01, -0.1), (0.0, -0.1), (0.0, 0.1), (-0.1, -0.2))] == [
-        True, True, False, False,
-    ]  # fmt: skip
+    on_strike, on_spot = most_of(0.0, -0.05, 2.0)
+    assert on_strike == 0.0
+    assert on_spot == pytest.approx(np.exp(0.1) - 1)
+    assert waiting_costs(0.01, -0.1)
+    assert waiting_costs(0.0, -0.1)
+    assert not waiting_costs(0.0, 0.1)
+    assert not waiting_costs(-0.1, -0.2)
