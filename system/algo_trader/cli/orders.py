@@ -150,6 +150,27 @@ def replace_order(
 
 
 @app.command()
+def code(
+    context: typer.Context,
+    order_id: Annotated[int, typer.Argument(min=1, help="As `orders list` shows it.")],
+    account: ACCOUNT = None,
+    as_json: JSON = False,
+) -> None:
+    """Print the Python code that builds an order again; nothing is sent."""
+    from infrastructure.schwab.orders.from_history import IMPORTS, as_code, order_again
+    from system.algo_trader import terminal
+
+    with current(context).runtime() as runtime:
+        client = runtime.handler.client()
+        listed = client.order(client.account_hash(account), order_id, raw=True)
+        order = order_again(listed)
+    if as_json or current(context).as_json:
+        terminal.print_json(order.to_wire())
+    else:
+        print(f"{IMPORTS}order = {as_code(order)}")
+
+
+@app.command()
 def cancel(
     context: typer.Context,
     order_id: Annotated[int, typer.Argument(min=1, help="As `orders list` shows it.")],

@@ -1,6 +1,7 @@
 """The commands of accounts and orders, run as a person runs them, against the local Schwab."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,6 +108,20 @@ def test_an_order_and_what_it_bought_are_there_for_the_next_command(tmp_path: Pa
     assert "forgotten" in line.run("sim", "reset").out
     assert line.run("--sim", "positions", "--json").json() == []
     assert line.run("--sim", "orders", "list", "--json").json() == []
+
+
+def test_the_code_of_an_order_builds_what_was_placed(tmp_path: Path) -> None:
+    line = CommandLine(tmp_path)
+    placed = line.run("orders", "place", *ORDER, "--json").json()[0]["order"]
+    shown = line.run("orders", "code", str(placed), *ACCOUNT)
+    assert shown.code == 0, shown.err
+    built: dict[str, Any] = {}
+    exec(shown.out, built)
+    again = line.run("orders", "code", str(placed), *ACCOUNT, "--json").json()
+    assert built["order"].to_wire() == again
+    leg = again["orderLegCollection"][0]
+    assert (again["orderType"], float(again["price"])) == ("LIMIT", 440)
+    assert (leg["instruction"], leg["quantity"], leg["instrument"]["symbol"]) == ("BUY", 10, "AAPL")
 
 
 def test_a_key_places_once_over_two_runs(line: CommandLine) -> None:
