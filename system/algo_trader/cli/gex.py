@@ -109,7 +109,7 @@ def gex(
 
         chain, facts, now_ns, realm = from_archive(context, symbol, moment_of(at))
         report = terms.report(chain, now_ns)
-        document = {**facts, **report.as_dict()}
+        document = {**facts, **report.as_dict(), **standing_of(report, realm.root)}
         if stored:
             from system.algo_trader.cli.gex_store import store
 
@@ -259,7 +259,16 @@ def show(document: dict[str, Any]) -> None:
         "vanna": f"{dollars(document['total']['vanna']['net'])} per point of volatility",
         "charm": f"{dollars(document['total']['charm']['net'])} per day",
         "0dte gamma": dollars(document["buckets"]["0dte"]["gex"]),
-        "iv 30 days": _standing(document["iv_standing"]),
+        # A report that `options refresh` keeps has no past beside it.
+        **(
+            {
+                "iv 30 days": _standing(document["iv_standing"]),
+                "sentiment": _sentiment(document["sentiment"]),
+                "unusual": _unusual(document["flow"]),
+            }
+            if "iv_standing" in document
+            else {"past": "not in a kept report; --fresh shows it"}
+        ),
         "american": _early(document["early_exercise"]),
         "contracts": f"{used} held with Greeks, {document['contracts_expired']:,} expired "
         f"left out, confidence {document['confidence']}",
@@ -314,6 +323,32 @@ def _marked(mark: dict[str, Any]) -> str:
         return f"– ({mark['reason']})"
     several = len(mark.get("crossings", ()))
     return f"{mark['price']:,.2f}" + (f"  (nearest of {several})" if several > 1 else "")
+
+
+def _sentiment(found: dict[str, Any]) -> str:
+    """Write the regime of puts and calls, its mean, and what has moved."""
+    if found["regime"] is None:
+        return f"– ({found['reason']})"
+    words = str(found["regime"])
+    if found["sessions"]:
+        words += f", mean of five sessions {found['put_call_mean']:.2f}"
+    if found["shifted"]:
+        words += ", shifted by 15 % or more"
+    if found["volatility_alert"]:
+        words += f", volatility {found['volatility_alert']}"
+    return words
+
+
+def _unusual(rows: list[dict[str, Any]]) -> str:
+    """Write the contracts that traded at least twice their open interest."""
+    if not rows:
+        return "no contract traded twice its open interest"
+    shown = [
+        f"{row['settles']} {row['strike']:g}{row['right']} "
+        f"{row['volume']:,} on {row['open_interest']:,}"
+        for row in rows[:3]
+    ]
+    return "   ".join(shown) + (f"   and {len(rows) - 3} more" if len(rows) > 3 else "")
 
 
 def _valued(ratio: dict[str, Any]) -> str:

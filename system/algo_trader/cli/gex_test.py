@@ -161,6 +161,11 @@ def test_the_report_has_bands_and_where_the_volatility_stands(
     standing = report["iv_standing"]
     assert (standing["rank"], standing["percentile"], standing["window"]) == (None, None, 252)
     assert standing["reason"] == "no two expiries with a volatility lie around 30 days"
+    ratio, mood = report["put_call_volume"]["value"], report["sentiment"]
+    limits = ("calls" if ratio < 0.8 else "puts" if ratio > 1 else "balanced") if ratio else None
+    assert (mood["regime"], mood["sessions"], mood["shifted"]) == (limits, 0, None)
+    assert mood["put_call_mean"] == ratio
+    assert all(row["volume"] >= 2 * row["open_interest"] for row in report["flow"])
 
 
 def test_a_person_sees_bands_the_standing_and_the_exercise_style(
@@ -168,7 +173,8 @@ def test_a_person_sees_bands_the_standing_and_the_exercise_style(
 ) -> None:
     assert main(["gex", "SPX", "--cboe", str(table)]) == 0
     out = capsys.readouterr().out
-    for text in ("bid-ask iv", "iv 30 days", "rank –", "these options are European"):
+    expected = ("bid-ask iv", "iv 30 days", "rank –", "these options are European")
+    for text in (*expected, "sentiment", "unusual"):
         assert text in out
 
 

@@ -16,7 +16,10 @@ from infrastructure.influxdb.embedded.server import EmbeddedInfluxDB
 from infrastructure.simulators.grafana.server import ServerSettings, StandInGrafana
 from system.algo_trader.clients.grafana_client import AlgoTraderGrafanaClient, Store
 
-UIDS = {"algo-influxdb3", "algo-influxdb3-sim", "algo-gex", "algo-overview", "algo-symbol"}
+UIDS = {
+    *("algo-influxdb3", "algo-influxdb3-sim"),
+    *("algo-gex", "algo-overview", "algo-pipeline", "algo-symbol"),
+}
 
 
 @pytest.fixture(scope="module")

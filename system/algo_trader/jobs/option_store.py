@@ -63,7 +63,14 @@ def store_report(
     volatility = thirty_day_volatility(report.terms)
     standing = iv_standing_of(root, chain.underlying, volatility.value, chain.as_of_ns)
     if volatility.value is not None:
-        record_iv(root, chain.underlying, volatility.value, chain.as_of_ns, source)
+        record_iv(
+            root,
+            chain.underlying,
+            volatility.value,
+            chain.as_of_ns,
+            source,
+            put_call=report.volume_ratio.value,
+        )
     made_up = client.realm.is_simulated
     tables = {
         OPTION_QUOTES: quote_rows(report, source=source, is_synthetic=made_up),

@@ -40,12 +40,14 @@ class SessionIv:
         volatility: At the money over 30 days; 0.2 is 20 %.
         as_of_ns: The moment of the quotes, nanoseconds UTC.
         source: Where the quotes came from.
+        put_call: Puts over calls by volume, None where it was not known.
     """
 
     session: date
     volatility: float
     as_of_ns: int
     source: str
+    put_call: float | None = None
 
 
 def session_of_quotes(as_of_ns: int) -> date:
@@ -68,6 +70,7 @@ def record_iv(
     as_of_ns: int,
     source: str,
     *,
+    put_call: float | None = None,
     on_step: Callable[[str], None] = ignore_step,
 ) -> tuple[SessionIv, ...]:
     """Keep a session's value and return the history; a crash leaves the old file or the new one.
@@ -78,6 +81,7 @@ def record_iv(
         volatility: At the money over 30 days, finite and above 0; 0.2 is 20 %.
         as_of_ns: The moment of the quotes, nanoseconds UTC.
         source: Where the quotes came from.
+        put_call: Puts over calls by volume, None where there is none.
         on_step: Called after each step of writing; tests put a crash there.
 
     Raises:
@@ -87,7 +91,7 @@ def record_iv(
     """
     if not (math.isfinite(volatility) and volatility > 0):
         raise InputError(f"{volatility} is no volatility of {symbol}", next_step="Expected 0.2.")
-    new = SessionIv(session_of_quotes(as_of_ns), float(volatility), as_of_ns, source)
+    new = SessionIv(session_of_quotes(as_of_ns), float(volatility), as_of_ns, source, put_call)
     path = history_path(root, symbol)
     with StoreLock(path.with_name("write.lock")).held():
         old = {each.session: each for each in iv_history(root, symbol)}
@@ -158,8 +162,11 @@ def _written(symbol: str, history: Iterable[SessionIv]) -> bytes:
 
 def _read(row: dict[str, object]) -> SessionIv:
     volatility, as_of_ns = row["volatility"], row["as_of_ns"]
+    # Files of before this column have none.
+    put_call = row.get("put_call")
+    if put_call is not None and not isinstance(put_call, float):
+        raise ValueError("a session whose put/call ratio is no number")
     if not isinstance(volatility, float) or not isinstance(as_of_ns, int):
         raise ValueError("a session without its value or moment")
-    return SessionIv(
-        date.fromisoformat(str(row["session"])), volatility, as_of_ns, str(row["source"])
-    )
+    session = date.fromisoformat(str(row["session"]))
+    return SessionIv(session, volatility, as_of_ns, str(row["source"]), put_call)

@@ -143,3 +143,14 @@ def test_thirty_days_lie_between_two_expiries_in_total_variance() -> None:
     for terms in ([], [term(31, 0.2)], [term(10, 0.2), term(29, 0.2), term(60, None)]):
         assert thirty_day_volatility(terms).value is None
         assert "around 30 days" in str(thirty_day_volatility(terms).reason)
+
+
+def test_a_session_keeps_its_put_call_ratio_and_files_without_one_are_read(tmp_path: Path) -> None:
+    record_iv(tmp_path, "SPX", 0.2, ns(FRIDAY, 19), "cboe", put_call=1.25)
+    assert [each.put_call for each in iv_history(tmp_path, "SPX")] == [1.25]
+    path = history_path(tmp_path, "SPX")
+    path.write_text(path.read_text().replace('"put_call": 1.25', '"other": 1'))
+    assert [each.put_call for each in iv_history(tmp_path, "SPX")] == [None]
+    path.write_text(path.read_text().replace('"other": 1', '"put_call": "much"'))
+    with pytest.raises(CorruptStore, match="no number"):
+        iv_history(tmp_path, "SPX")
