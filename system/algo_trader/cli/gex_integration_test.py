@@ -124,6 +124,9 @@ def test_a_stored_chain_gives_the_same_numbers_out_of_the_archive(
     assert read["age_s"] < 4 * 3600
     again = command_line.run("gex", "GOOG", "--archive", "--store", "--json").json()["stored"]
     assert (again["written"], again["archived"]) == (stored["stored"]["written"], 0)
+    shown = command_line.run("gex", "GOOG", "--archive")
+    assert (shown.code, shown.err) == (0, "")
+    assert "sentiment" in shown.out
     assert not (command_line.home / "live").exists()
     early = command_line.run("gex", "GOOG", "--archive", "--at", "2013-03-01T00:00:00Z")
     assert early.code == 4

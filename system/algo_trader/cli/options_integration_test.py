@@ -47,6 +47,9 @@ def test_turns_go_on_until_ctrl_c_and_the_status_tells_of_them(command_line: Com
     assert "left out from now on" in shown
     # The report that the loop left is what `gex` answers with.
     assert command_line.run("gex", "AAPL", "--json").json()["cached_for_s"] < 30
+    for_people = command_line.run("gex", "AAPL")
+    assert (for_people.code, for_people.err) == (0, "")
+    assert "not in a kept report" in for_people.out
 
 
 def test_a_closed_market_is_said_and_nothing_is_asked(command_line: CommandLine) -> None:
