@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ class Manifest:
 
     A line is the first 16 hexadecimal digits of its JSON's sha256, a space, and the JSON. A line
     without its end was cut off by a crash before it was acknowledged: it is no commit. Writers
-    hold the archive's lock.
+    hold the archive's lock. Safe to share between threads.
 
     Args:
         path: The log's file.
@@ -91,6 +92,8 @@ class Manifest:
         self._faults = faults
         self._commits: list[Commit] = []
         self._tail = _Tail(0, 0)
+        # Of the threads of this process: what was read and how far it was read change together.
+        self._lock = threading.RLock()
 
     def commits(self) -> tuple[Commit, ...]:
         """Return all commits, reading what other processes have added meanwhile.
@@ -98,8 +101,9 @@ class Manifest:
         Raises:
             CorruptStore: If a whole line does not match its checksum or is out of order.
         """
-        self._refresh()
-        return tuple(self._commits)
+        with self._lock:
+            self._refresh()
+            return tuple(self._commits)
 
     def parts(self) -> list[Part]:
         """Return the parts that count, in the order in which they were added."""
@@ -142,6 +146,16 @@ class Manifest:
             DiskFull: If there is no space left.
             OperatorError: If the file system refuses.
         """
+        with self._lock:
+            return self._append(committed_at_ns, request_id, parts, removed)
+
+    def _append(
+        self,
+        committed_at_ns: int,
+        request_id: str,
+        parts: tuple[Part, ...],
+        removed: tuple[str, ...],
+    ) -> Commit:
         self._refresh()
         before = self._commits[-1].committed_at_ns if self._commits else committed_at_ns
         if committed_at_ns < before:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,23 @@ def test_a_clock_that_was_set_back_is_told_and_times_do_not_fall(
     Archive(tmp_path, clock=VirtualClock(6 * hour)).append(bars([12.0], first=2), "r3")
     times = [commit.committed_at_ns for commit in Archive(tmp_path).commits()]
     assert times == [5 * hour, 5 * hour, 6 * hour]
+
+
+def test_threads_that_share_a_log_never_see_it_shrink(tmp_path: Path) -> None:
+    log = Manifest(tmp_path / "manifest.log")
+    over = threading.Event()
+    seen: list[int] = []
+
+    def read() -> int:
+        last = 0
+        while not over.is_set():
+            last = len(log.commits())
+        return last
+
+    with ThreadPoolExecutor(4) as pool:
+        readers = [pool.submit(read) for _ in range(4)]
+        seen += [log.append(number, f"r{number}", ()).sequence for number in range(150)]
+        over.set()
+        assert all(reader.result() <= 150 for reader in readers)
+    assert seen == list(range(1, 151))
+    assert len(Manifest(log.path).commits()) == 150
