@@ -121,7 +121,7 @@ async def receive(port: int) -> tuple[float, State]:
             started.append(time.process_time())
         left += board.read(payload) is None
 
-    socket = await open_socket(f"ws://127.0.0.1:{port}", take, patience=Patience())
+    socket = await open_socket(f"ws://127.0.0.1:{port}", take, patience=Patience(60.0, 60.0, 60.0))
     await socket.closed()
     seconds = time.process_time() - started[0]
     if left:
@@ -139,7 +139,7 @@ async def receive_by_websockets(port: int) -> tuple[float, State]:
     decode = msgspec.json.Decoder().decode
     started = 0.0
     url = f"ws://127.0.0.1:{port}"
-    async with websockets.connect(url, compression=None, max_size=None) as socket:
+    async with websockets.connect(url, compression=None, max_size=None, open_timeout=60) as socket:
         async for text in socket:
             started = started or time.process_time()
             for data in decode(text)["data"]:

@@ -165,7 +165,7 @@ async def stream_by_websockets(port: int) -> Arrivals:
     state: dict[str, dict[str, Any]] = {}
     decode = msgspec.json.Decoder().decode
     url = f"ws://127.0.0.1:{port}/ws"
-    async with websockets.connect(url, compression=None, max_size=None) as socket:
+    async with websockets.connect(url, compression=None, max_size=None, open_timeout=60) as socket:
         request = {"service": SERVICE, "command": "SUBS", "requestid": "1"}
         await socket.send(msgspec.json.encode({"requests": [request]}).decode())
         async for text in socket:
