@@ -2,22 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar, cast
+import hashlib
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
 
 import numba
+import platformdirs
+from numba.core import config as _numba_config
 
 F = TypeVar("F", bound=Callable[..., object])
+
+KEPT: Final = 4
+"""Versions of a module whose machine code is kept: several checkouts may take turns."""
+# Its settings are made when numba starts, where no type checker sees them.
+_config: Any = _numba_config
+_IMPORT: Final = re.compile(r"^\s*from ((?:infrastructure|system)[\w.]*) import", re.MULTILINE)
 
 
 def kernel(function: F) -> F:
     """Return the function compiled for one core, without the interpreter's lock.
 
-    The machine code is kept on disk beside the source or in the user's cache. Arithmetic follows
-    IEEE 754: nothing is reordered or contracted, which the exactness of the numbers rests on.
+    The machine code is kept in the user's cache, or below NUMBA_CACHE_DIR, in a folder that is
+    named by all the source that went into it. Arithmetic follows IEEE 754: nothing is reordered or
+    contracted, which the exactness of the numbers rests on.
     """
     try:
-        return cast("F", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+        with _kept_by_source(function):
+            return cast("F", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
     except RuntimeError:
         # No folder for the cache can be written: compile anew in every process.
         return cast("F", numba.njit(nogil=True, error_model="numpy")(function))
+
+
+@contextmanager
+def _kept_by_source(function: Callable[..., object]) -> Iterator[None]:
+    """Let numba keep a function's code beside nothing that older source made.
+
+    Numba looks at the date of the function's own file, and would go on with code into which an
+    older version of another file's functions and constants was compiled.
+    """
+    folder = _folder(function.__module__, function.__code__.co_filename)
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = before if folder is None else str(folder)
+    try:
+        yield
+    finally:
+        _config.CACHE_DIR = before
+
+
+@cache
+def _folder(module: str, file: str) -> Path | None:
+    """Return the folder of a module's machine code, None where there can be none."""
+    if not Path(file).is_file():
+        return None
+    named = _config.CACHE_DIR
+    base = Path(named) if named else platformdirs.user_cache_path("algo_trader") / "kernels"
+    mine = base / module
+    folder = mine / source_digest(module, Path(file))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Used now: the ones that were not used for longest go.
+        folder.touch()
+        versions = sorted(mine.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    except OSError:
+        return None
+    for old in versions[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def source_digest(module: str, file: Path) -> str:
+    """Return a digest of a module's source and of all source of ours that it imports.
+
+    Args:
+        module: Its dotted name, from which the root of the source is told.
+        file: Its file.
+    """
+    root = file.parents[module.count(".")]
+    digest, pending, seen = hashlib.sha256(), [file], {file}
+    while pending:
+        text = pending.pop().read_text(encoding="utf-8")
+        digest.update(text.encode())
+        for name in sorted(set(_IMPORT.findall(text))):
+            path = root.joinpath(*name.split(".")).with_suffix(".py")
+            if path.is_file() and path not in seen:
+                seen.add(path)
+                pending.append(path)
+    return digest.hexdigest()[:24]

@@ -1,10 +1,14 @@
 """Judge that compiled functions keep IEEE arithmetic and need no cache folder."""
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from infrastructure.compiling.kernel import kernel
+from infrastructure.compiling.kernel import kernel, source_digest
 
 
 def inverse(x: float) -> float:
@@ -23,3 +27,60 @@ def test_a_function_without_a_file_is_compiled_without_a_cache() -> None:
     exec("def double(x):\n    return 2.0 * x\n", made)
     double: Callable[[float], float] = kernel(made["double"])
     assert double(1.5) == 3.0
+
+
+INNER = (
+    "from infrastructure.compiling.kernel import kernel\n\n\n@kernel\ndef step(x):\n"
+    "    return x + {}\n"
+)
+OUTER = (
+    "from infrastructure.compiling.kernel import kernel\n"
+    "from infrastructure.made.inner import step\n\n\n@kernel\ndef twice(x):\n"
+    "    return step(step(x))\n\n\nprint(twice(0))\n"
+)
+
+
+def run_outer(root: Path, cache: Path) -> int:
+    """Run the module that calls another one's kernel, in a process of its own."""
+    words = (
+        "import infrastructure",
+        f"infrastructure.__path__.append({str(root / 'infrastructure')!r})",
+        "import infrastructure.made.outer",
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", "; ".join(words)],
+        env={**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(made.stdout)
+
+
+def test_a_change_in_another_file_s_kernel_is_noticed(tmp_path: Path) -> None:
+    folder = tmp_path / "infrastructure" / "made"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "outer.py").write_text(OUTER)
+    (folder / "inner.py").write_text(INNER.format(1))
+    assert run_outer(tmp_path, tmp_path / "cache") == 2
+    (folder / "inner.py").write_text(INNER.format(10))
+    assert run_outer(tmp_path, tmp_path / "cache") == 20
+
+
+def test_the_digest_follows_imports_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "infrastructure" / "made"
+    folder.mkdir(parents=True)
+    for name in ("a", "b", "c", "d"):
+        (folder / f"{name}.py").write_text("")
+    (folder / "a.py").write_text("from infrastructure.made.b import f\n")
+    (folder / "b.py").write_text("from infrastructure.made.c import g\n")
+
+    def digest() -> str:
+        return source_digest("infrastructure.made.a", folder / "a.py")
+
+    first = digest()
+    (folder / "d.py").write_text("x = 1\n")
+    assert digest() == first
+    (folder / "c.py").write_text("x = 1\n")
+    assert digest() != first
