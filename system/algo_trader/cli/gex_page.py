@@ -27,7 +27,8 @@ const marks = [["spot", report.spot, "#1f2430"], ["flip", report.flip.price, "#b
 const lines = marks.map(([, x, color]) => ({{type: "line", x0: x, x1: x,
   yref: "paper", y0: 0, y1: 1, line: {{color, width: 1.5, dash: "dot"}}}}));
 const names = marks.map(([name, x, color], i) => ({{x, yref: "paper", y: 1 - 0.07 * i,
-  text: name + " " + x.toFixed(2), showarrow: false, xanchor: "left", font: {{color, size: 12}}}}));
+  text: name + " " + x.toFixed(2), showarrow: false, xanchor: "left",
+  bgcolor: "rgba(255,255,255,0.85)", font: {{color, size: 12}}}}));
 const levels = report.profile.level;
 const inside = report.strikes.filter((row) =>
   row.strike >= levels[0] && row.strike <= levels[levels.length - 1]);

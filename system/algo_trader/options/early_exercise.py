@@ -157,7 +157,8 @@ def tables_of(chain: Chain, terms: Terms, expiry: Numbers, volatility: Floats) -
         expiry: Position of each contract in the terms [n].
         volatility: European volatilities, NaN without one [n].
     """
-    from system.algo_trader.options.early_exercise_kernels import fill_candidates, fill_tables
+    from system.algo_trader.options.early_exercise_kernels import fill_tables
+    from system.algo_trader.options.exercise_candidate_kernels import fill_candidates
 
     expiries = terms.years.size
     candidate, by_tree = np.zeros((2, len(chain)), dtype=np.bool_)

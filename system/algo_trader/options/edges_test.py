@@ -5,7 +5,7 @@ import pytest
 
 from system.algo_trader.options.american_implied import american_implied_volatility
 from system.algo_trader.options.american_kernels import waiting_costs
-from system.algo_trader.options.early_exercise_kernels import most_of, premium_bound
+from system.algo_trader.options.exercise_candidate_kernels import most_of, premium_bound
 from system.algo_trader.options.exposure import Ladder
 from system.algo_trader.options.implied import Reason, implied_volatility
 from system.algo_trader.options.landmarks import call_wall, put_wall
