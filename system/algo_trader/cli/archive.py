@@ -69,6 +69,8 @@ def compact(
     out = terminal.console()
     if remove_strays:
         out.print(f"{strays} files that no commit counted were removed")
+    if done.parted:
+        out.print(f"{done.parted} files that symbols shared were parted by symbol")
     out.print(f"{done.before} parts became {done.after}, {done.rows:,} rows")
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from infrastructure.errors import ServiceUnavailable, StackError
 from infrastructure.influxdb.schema import TableSchema
@@ -17,11 +18,13 @@ from system.algo_trader.pipeline.sinks import Portion
 from system.algo_trader.pipeline.slots import SlotCounter
 from system.algo_trader.pipeline.worker import Worker
 from system.algo_trader.storage.archive import Archive
-from system.algo_trader.storage.records import QUOTES, STREAM_GAPS, TRADES
+from system.algo_trader.storage.records import QUOTES, REJECTS, STREAM_GAPS, TRADES
 from system.algo_trader.storage.tables import table_named
 
 _log = get_logger("pipeline.cold_store")
 _LIMIT: Final = 100_000
+_MANY: Final = 16
+"""From so many symbols on, rows share files: each file has to reach the disk by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +69,28 @@ class ColdStore:
     def __init__(self, archive: Archive, influx: LiveSeries) -> None:
         self._archive = archive
         self._influx = influx
-        self._slots = {TRADES: SlotCounter(), QUOTES: SlotCounter()}
+        self._slots: dict[str, SlotCounter] = {}
         self._worker: Worker[_Item] = Worker("to-influxdb", self._write, _LIMIT)
 
     def commit(self, portions: list[Portion]) -> None:
         """Store portions, each in one transaction that carries its mark."""
         for portion in portions:
+            self._count_earlier(portion)
             with self._archive.transaction(portion.mark) as transaction:
-                if portion.trades.num_rows:
-                    transaction.append_records(TRADES, portion.trades)
-                if portion.quotes.num_rows:
-                    transaction.append_records(QUOTES, portion.quotes)
+                for dataset, rows in _tapes(portion):
+                    if rows.num_rows:
+                        transaction.append_records(dataset, rows, together=_are_many(rows))
                 if portion.rejects.num_rows:
-                    transaction.reject(portion.rejects)
+                    if _are_many(portion.rejects):
+                        transaction.append_records(REJECTS, portion.rejects, together=True)
+                    else:
+                        transaction.reject(portion.rejects)
                 if len(portion.bars):
-                    transaction.append(portion.bars)
+                    transaction.append(portion.bars, together=_are_many(portion.bars.table))
                 if portion.gaps.num_rows:
                     transaction.append_records(STREAM_GAPS, portion.gaps)
             # In the archive first: what InfluxDB shows is never more than the truth.
-            for dataset, rows in ((TRADES, portion.trades), (QUOTES, portion.quotes)):
+            for dataset, rows in _tapes(portion):
                 if rows.num_rows:
                     numbered = self._slots[dataset].numbered(rows)
                     self._worker.offer(_Records(table_named(dataset), numbered))
@@ -104,6 +110,13 @@ class ColdStore:
         """Write what waits; say whether that was done in time."""
         return self._worker.close(timeout_s)
 
+    def _count_earlier(self, portion: Portion) -> None:
+        """Let rows of an earlier run keep their places in InfluxDB."""
+        for dataset, rows in _tapes(portion):
+            if rows.num_rows and dataset not in self._slots:
+                self._slots[dataset] = SlotCounter()
+                self._slots[dataset].begin_after(self._archive.around(dataset, rows))
+
     def _write(self, batch: list[_Item]) -> None:
         bars = [each for each in batch if isinstance(each, Bars)]
         self._attempt(lambda: self._influx.write_candles(Bars.concat(bars)), bool(bars))
@@ -122,3 +135,11 @@ class ColdStore:
             _log.warning("InfluxDB takes nothing now, what is written waits: %s", error)
         except StackError as error:
             _log.error("rows of the archive are not in InfluxDB: %s", error)
+
+
+def _are_many(rows: pa.Table) -> bool:
+    return len(pc.unique(rows.column("symbol"))) > _MANY
+
+
+def _tapes(portion: Portion) -> tuple[tuple[str, pa.Table], ...]:
+    return (TRADES, portion.trades), (QUOTES, portion.quotes)

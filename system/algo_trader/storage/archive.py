@@ -32,7 +32,9 @@ from system.algo_trader.storage.records import (
     time_column,
     timeframe_of,
 )
+from system.algo_trader.storage.shared_part import all_shares, by_symbol, share_of
 from system.algo_trader.storage.steps import Faults, no_faults
+from system.algo_trader.storage.together import stored_around
 from system.algo_trader.storage.transaction import Appended, Transaction
 from system.algo_trader.storage.version import check_version, write_version
 from system.algo_trader.storage.winners import latest_revisions, pick_winners
@@ -229,7 +231,7 @@ class Archive:
     def spans(self) -> list[Span]:
         """Return what is stored, by dataset and symbol."""
         found: dict[tuple[str, str], Span] = {}
-        for part in self._manifest.parts():
+        for part in self.parts():
             key = (part.dataset, part.symbol)
             old = found.get(key)
             found[key] = Span(
@@ -246,7 +248,7 @@ class Archive:
         timeframes = list(Timeframe)
         pairs = {
             (part.symbol, timeframe)
-            for part in self._manifest.parts()
+            for part in self.parts()
             if (timeframe := timeframe_of(part.dataset)) is not None
         }
         return sorted(pairs, key=lambda pair: (pair[0], timeframes.index(pair[1])))
@@ -299,12 +301,25 @@ class Archive:
         """
         time = time_column(dataset)
         found = self._reading(
-            lambda: self._rows(self.parts(dataset, symbol, start_ns, end_ns), dataset)
+            lambda: self._rows(self._holding(dataset, symbol, start_ns, end_ns), dataset)
         )
         times = found.column(time).to_numpy()
         low = 0 if start_ns is None else start_ns
         inside = (times >= low) & (times < (np.iinfo(np.int64).max if end_ns is None else end_ns))
         return found.filter(pa.array(inside)).sort_by(time).combine_chunks()
+
+    def around(self, dataset: str, records: pa.Table) -> pa.Table:
+        """Return what is stored of the symbols of some trades or quotes, within their times.
+
+        Args:
+            dataset: As in `records`.
+            records: Rows of the dataset's schema, at least one.
+        """
+        ordered = by_symbol(records, dataset)
+        found = self._reading(
+            lambda: stored_around(self.root, self.files(dataset), ordered, dataset)
+        )
+        return pa.concat_tables([schema_of(dataset).empty_table(), *found]).combine_chunks()
 
     def commits(self) -> tuple[Commit, ...]:
         """Return the log: what was added when, and by which request."""
@@ -317,14 +332,33 @@ class Archive:
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> list[Part]:
-        """Return the parts that may hold rows of a dataset, symbol and span; None means all."""
+        """Return the parts that may hold rows of a dataset, symbol and span; None means all.
+
+        Of a file that several symbols share, each symbol's share is a part.
+
+        Raises:
+            CorruptStore: If a shared file's footer cannot be read.
+        """
+        found: list[Part] = []
+        for part in self.files(dataset, start_ns, end_ns):
+            if not part.shared:
+                mine = [part] if symbol in (None, part.symbol) else []
+            elif symbol is None:
+                mine = all_shares(self.root, part)
+            else:
+                share = share_of(self.root, part, symbol)
+                mine = [] if share is None else [share]
+            found += [each for each in mine if _overlaps(each, start_ns, end_ns)]
+        return found
+
+    def files(
+        self, dataset: str | None = None, start_ns: int | None = None, end_ns: int | None = None
+    ) -> list[Part]:
+        """Return the files that may hold rows of a dataset and span, as the log names them."""
         return [
             part
             for part in self._manifest.parts()
-            if dataset in (None, part.dataset)
-            and symbol in (None, part.symbol)
-            and (start_ns is None or part.last_ns >= start_ns)
-            and (end_ns is None or part.first_ns < end_ns)
+            if dataset in (None, part.dataset) and _overlaps(part, start_ns, end_ns)
         ]
 
     def damages(self) -> list[str]:
@@ -337,12 +371,24 @@ class Archive:
     ) -> Bars:
         dataset = bars_dataset(timeframe)
         table = self._reading(
-            lambda: self._rows(self.parts(dataset, symbol, start_ns, end_ns), dataset)
+            lambda: self._rows(self._holding(dataset, symbol, start_ns, end_ns), dataset)
         )
         return Bars(table).between(start_ns, end_ns)
 
     def _table(self, dataset: str, symbol: str | None) -> pa.Table:
-        return self._reading(lambda: self._rows(self.parts(dataset, symbol), dataset))
+        return self._reading(lambda: self._rows(self._holding(dataset, symbol), dataset))
+
+    def _holding(
+        self,
+        dataset: str,
+        symbol: str | None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> list[Part]:
+        """Return what to read, no file more than once."""
+        if symbol is None:
+            return self.files(dataset, start_ns, end_ns)
+        return self.parts(dataset, symbol, start_ns, end_ns)
 
     def _rows(self, wanted: list[Part], dataset: str) -> pa.Table:
         tables = [parts.read_part(self.root, part) for part in wanted]
@@ -357,3 +403,9 @@ class Archive:
             except CorruptStore:
                 if len(self._manifest.commits()) == known:
                     raise
+
+
+def _overlaps(part: Part, start_ns: int | None, end_ns: int | None) -> bool:
+    return (start_ns is None or part.last_ns >= start_ns) and (
+        end_ns is None or part.first_ns < end_ns
+    )

@@ -91,7 +91,7 @@ class ArchiveFiles:
             part
             for part in self.parts
             if part.dataset == dataset
-            and symbol in (None, part.symbol)
+            and (part.shared or symbol in (None, part.symbol))
             and (start_ns is None or part.last_ns >= start_ns)
             and (end_ns is None or part.first_ns < end_ns)
         ]
@@ -123,6 +123,9 @@ class ArchiveFiles:
         if end_ns is not None:
             wanted = (time < end_ns) if wanted is None else wanted & (time < end_ns)
         parts = self.select(dataset, symbol, start_ns, end_ns)
+        if symbol is not None and any(part.shared for part in parts):
+            mine = ds.field("symbol") == symbol
+            wanted = mine if wanted is None else wanted & mine
         try:
             return self._dataset(dataset, parts).to_table(
                 columns=None if columns is None else list(columns), filter=wanted

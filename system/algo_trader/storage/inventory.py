@@ -79,7 +79,7 @@ def inventory(archive: Archive) -> dict[str, Any]:
     Raises:
         CorruptStore: If the log or a part with bars of a gap is damaged.
     """
-    commits, parts = archive.commits(), archive.parts()
+    commits, parts, files = archive.commits(), archive.parts(), archive.files()
     datasets = []
     for span in archive.spans():
         gaps = open_gaps(archive, span.dataset, span.symbol)
@@ -108,12 +108,12 @@ def inventory(archive: Archive) -> dict[str, Any]:
                 "schema_versions": sorted({part.schema_version for part in mine}),
             }
         )
-    size = sum(part.bytes for part in parts)
+    size = sum(file.bytes for file in files)
     quota = quota_of(archive.root)
     return {
         "root": str(archive.root),
         "datasets": datasets,
-        "parts": len(parts),
+        "parts": len(files),
         "bytes": size,
         "quota_bytes": quota,
         "quota_used": None if quota is None else round(size / quota, 4),

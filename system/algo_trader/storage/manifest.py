@@ -18,6 +18,9 @@ from infrastructure.supervision.files import told_in_a_sentence
 from system.algo_trader.storage.durable_file import sync_folder
 from system.algo_trader.storage.steps import Faults, no_faults
 
+SEVERAL: Final = "*"
+"""Stands for the symbol of a part in which rows of several symbols lie."""
+
 _DIGEST_SIZE: Final = 16
 _RESTORE: Final = "Restore the archive from a backup: `algo-trader store restore`."
 _log = get_logger("archive")
@@ -28,7 +31,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         dataset: What it holds, such as `bars_1d`.
-        symbol: Whose it is.
+        symbol: Whose it is; `SEVERAL` where the file is shared and all of it is meant.
         path: Where it lies, relative to the archive.
         sha256: Of the file's bytes, hexadecimal.
         bytes: The file's size.
@@ -36,6 +39,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         first_ns: The smallest value of the dataset's time column, nanoseconds UTC.
         last_ns: The largest.
         schema_version: Of the dataset's columns.
+        shared: Whether rows of several symbols lie in the file, by symbol and time. With a symbol
+            of its own a part is that symbol's share of the file: its rows and its times, and of
+            the file's size as much as its rows are of the file's.
     """
 
     dataset: str
@@ -47,6 +53,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     first_ns: int
     last_ns: int
     schema_version: int = 1
+    shared: bool = False
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +98,7 @@ class Manifest:
         self.path = path
         self._faults = faults
         self._commits: list[Commit] = []
+        self._counting: dict[str, Part] = {}
         self._tail = _Tail(0, 0)
         # Of the threads of this process: what was read and how far it was read change together.
         self._lock = threading.RLock()
@@ -107,7 +115,9 @@ class Manifest:
 
     def parts(self) -> list[Part]:
         """Return the parts that count, in the order in which they were added."""
-        return counting_parts(self.commits())
+        with self._lock:
+            self._refresh()
+            return list(self._counting.values())
 
     @classmethod
     def commits_in(cls, content: bytes, name: str) -> tuple[Commit, ...]:
@@ -217,6 +227,7 @@ class Manifest:
         for line in lines:
             commit = self._parse(line)
             self._commits.append(commit)
+            _count(commit, self._counting)
             self._tail = _Tail(self._tail.offset + len(line) + 1, commit.sequence)
         digest, _, body = rest[:-1].partition(b" ")
         if body and digest == _digest(body):
@@ -250,10 +261,14 @@ def counting_parts(commits: Iterable[Commit]) -> list[Part]:
     """Return the parts that count after some commits, in the order in which they were added."""
     counting: dict[str, Part] = {}
     for commit in commits:
-        for path in commit.removed:
-            counting.pop(path, None)
-        counting.update((part.path, part) for part in commit.parts)
+        _count(commit, counting)
     return list(counting.values())
+
+
+def _count(commit: Commit, counting: dict[str, Part]) -> None:
+    for path in commit.removed:
+        counting.pop(path, None)
+    counting.update((part.path, part) for part in commit.parts)
 
 
 def _line(commit: Commit) -> bytes:

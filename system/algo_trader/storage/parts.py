@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -16,25 +18,33 @@ from infrastructure.clock import utc_from_ns
 from infrastructure.errors import CorruptStore
 from infrastructure.supervision.files import told_in_a_sentence
 from system.algo_trader.storage.durable_file import sync_folder, write_all
-from system.algo_trader.storage.manifest import Part
+from system.algo_trader.storage.manifest import SEVERAL, Part
 from system.algo_trader.storage.records import schema_of, time_column
+from system.algo_trader.storage.shared_part import ROW_GROUP, rows_of_share, with_shares
 from system.algo_trader.storage.steps import Faults, no_faults
 
 _HASH_DIGITS: Final = 16
 _DRAFT: Final = ".draft-"
+_WRITERS: Final = 16
+_SHARED_FOLDER: Final = "_several"
 
 
-def encode_part(table: pa.Table) -> bytes:
+def encode_part(table: pa.Table, row_group: int | None = None) -> bytes:
     """Return a table as Parquet bytes; the same rows give the same bytes.
 
     Whole numbers are instants and counts, near their neighbours: as differences they take half the
     bytes that a dictionary takes and are read and written faster.
+
+    Args:
+        table: The rows.
+        row_group: How many rows are decoded together; None for Arrow's choice.
     """
     whole = [field.name for field in table.schema if pa.types.is_integer(field.type)]
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
         sink,
+        row_group_size=row_group,
         compression="zstd",
         use_dictionary=[name for name in table.column_names if name not in whole],
         column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
@@ -62,7 +72,7 @@ def write_part(
     Args:
         root: The archive's folder.
         dataset: What the rows are.
-        symbol: Whose they are.
+        symbol: Whose they are; `SEVERAL` for rows of several, ordered by `by_symbol`.
         table: The rows, at least one, sorted by the dataset's time column.
         faults: Called with the name of each step.
 
@@ -71,10 +81,15 @@ def write_part(
         OperatorError: If the file system refuses.
     """
     times = pc.min_max(table.column(time_column(dataset))).as_py()
-    content = encode_part(table)
+    is_shared = symbol == SEVERAL
+    if is_shared:
+        content = encode_part(with_shares(table, dataset), ROW_GROUP)
+    else:
+        content = encode_part(table)
     digest = hashlib.sha256(content).hexdigest()
     day = utc_from_ns(times["min"])
-    folder = root / dataset / folder_name(symbol) / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}"
+    name = _SHARED_FOLDER if is_shared else folder_name(symbol)
+    folder = root / dataset / name / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}"
     path = folder / f"part-{digest[:_HASH_DIGITS]}.parquet"
     with told_in_a_sentence(path):
         _make_folders(root, folder)
@@ -88,11 +103,34 @@ def write_part(
         rows=table.num_rows,
         first_ns=times["min"],
         last_ns=times["max"],
+        shared=is_shared,
     )
 
 
+def write_parts(
+    root: Path, dataset: str, tables: Mapping[str, pa.Table], faults: Faults = no_faults
+) -> tuple[list[Part], BaseException | None]:
+    """Write a part for each symbol, several at once: what takes time is the way to the disk.
+
+    Returns:
+        What is written, and the first failure, None when all of it is; errors as `write_part`.
+    """
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        jobs = [
+            pool.submit(write_part, root, dataset, symbol, table, faults)
+            for symbol, table in tables.items()
+        ]
+        wait(jobs, return_when=FIRST_EXCEPTION)
+        for job in jobs:
+            job.cancel()
+    done = [job for job in jobs if not job.cancelled()]
+    failures = [failure for job in done if (failure := job.exception()) is not None]
+    written = [job.result() for job in done if job.exception() is None]
+    return written, failures[0] if failures else None
+
+
 def read_part(root: Path, part: Part) -> pa.Table:
-    """Return the rows of a part.
+    """Return the rows of a part; of a symbol's share of a file, that symbol's.
 
     Raises:
         CorruptStore: If the file is missing or does not match its checksum.
@@ -103,7 +141,11 @@ def read_part(root: Path, part: Part) -> pa.Table:
             f"the archive's part {root / part.path} {damage}",
             next_step="Restore it from a backup.",
         )
-    table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    file = pq.ParquetFile(pa.BufferReader(content))
+    if part.shared and part.symbol != SEVERAL:
+        table = rows_of_share(file, part.symbol)
+    else:
+        table = file.read(use_threads=False)
     return table.cast(schema_of(part.dataset))
 
 

@@ -18,7 +18,7 @@ from system.algo_trader.market.bars import Bars, Mask, Series
 from system.algo_trader.market.gap import Gap
 from system.algo_trader.market.quarantine import Rejected
 from system.algo_trader.storage import parts, sweep
-from system.algo_trader.storage.manifest import Manifest, Part
+from system.algo_trader.storage.manifest import SEVERAL, Manifest, Part
 from system.algo_trader.storage.records import (
     GAP_SCHEMA,
     GAPS,
@@ -30,7 +30,9 @@ from system.algo_trader.storage.records import (
     schema_of,
     time_column,
 )
+from system.algo_trader.storage.shared_part import by_symbol, share_of, shares_in
 from system.algo_trader.storage.steps import Faults
+from system.algo_trader.storage.together import revised, stored_around
 from system.algo_trader.storage.winners import latest_revisions
 
 _NS_PER_DAY: Final = 86_400_000_000_000
@@ -87,24 +89,33 @@ class Transaction:
         self._removed: list[Part] = []
         self._is_marked = False
 
-    def append(self, bars: Bars) -> Appended:
+    def append(self, bars: Bars, *, together: bool = False) -> Appended:
         """Add bars; equal ones are left out, and differing ones become new revisions.
 
         The revision that the bars carry is replaced by the next one of their key.
 
         Args:
             bars: Bars of any series, each key at most once.
+            together: Whether those of all symbols share files, which compaction parts: many
+                symbols are stored so in the time that one takes.
 
         Raises:
             ValueError: If a key occurs twice.
             DiskFull: If there is no space left.
         """
         done = Appended()
+        if together:
+            for timeframe in dict.fromkeys(series.timeframe for series in bars.series()):
+                mine = bars.where(bars.equals("timeframe", timeframe))
+                done += self._append_together(bars_dataset(timeframe), mine, timeframe.is_intraday)
+            return done
         for series in bars.series():
             done += self._append_series(series, bars.of_series(series).sorted())
         return done
 
-    def append_records(self, dataset: str, records: pa.Table) -> Appended:
+    def append_records(
+        self, dataset: str, records: pa.Table, *, together: bool = False
+    ) -> Appended:
         """Add trades or quotes; those that are stored already are left out.
 
         A record is known by all its columns and its number among equal ones: two equal trades of
@@ -113,18 +124,21 @@ class Transaction:
         Args:
             dataset: One whose time is `ts_event`: trades, quotes, option_quotes.
             records: Rows of the dataset's schema, in the order in which they happened.
+            together: As in `append`.
 
         Raises:
             DiskFull: If there is no space left.
         """
         done = Appended()
         time = time_column(dataset)
+        if together:
+            for rows in _days(by_symbol(records.cast(schema_of(dataset)), dataset), time):
+                done += self._add_unstored(dataset, rows, time)
+            return done
         ordered = records.cast(schema_of(dataset)).sort_by(time).combine_chunks()
         for symbol in _distinct(ordered, "symbol"):
             mine = _of_symbol(ordered, symbol).combine_chunks()
-            days = mine.column(time).to_numpy() // _NS_PER_DAY
-            for day in np.unique(days):
-                rows = mine.filter(pa.array(days == day))
+            for rows in _days(mine, time):
                 times = rows.column(time).to_numpy()
                 stored = self._rows(dataset, symbol, (int(times[0]), int(times[-1])))
                 fresh = rows.filter(pa.array(unstored(stored, rows)))
@@ -149,6 +163,33 @@ class Transaction:
         rows = pa.concat_tables([parts.read_part(self._root, part) for part in old])
         self._add(first.dataset, first.symbol, rows.combine_chunks())
         self._removed += old
+
+    def part(self, shared: Sequence[Part]) -> None:
+        """Replace files that symbols share, of one dataset, by one part for each symbol.
+
+        Raises:
+            CorruptStore: If one of them is damaged.
+            DiskFull: If there is no space left.
+        """
+        if not shared:
+            return
+        dataset = shared[0].dataset
+        rows = pa.concat_tables([parts.read_part(self._root, part) for part in shared])
+        ordered = by_symbol(rows, dataset)
+        shares = shares_in(ordered, dataset)
+        self._mark()
+        self._faults("part")
+        written, failure = parts.write_parts(
+            self._root,
+            dataset,
+            {name: ordered.slice(share.begin, share.rows) for name, share in shares.items()},
+            self._faults,
+        )
+        self._added += [part for part in written if part.path not in self._known]
+        self._known |= {part.path for part in written}
+        if failure is not None:
+            raise failure
+        self._removed += shared
 
     def remove(self, old: Iterable[Part]) -> None:
         """Let parts count no longer; their files go once that is committed."""
@@ -262,19 +303,47 @@ class Transaction:
             self._add(bars_dataset(series.timeframe), series.symbol, part.table)
         return Appended(int((~exists).sum()), int(same.sum()), int((exists & ~same).sum()))
 
+    def _append_together(self, dataset: str, bars: Bars, is_intraday: bool) -> Appended:
+        ordered = Bars(by_symbol(bars.table, dataset))
+        tables = stored_around(self._root, self._of(dataset), ordered.table, dataset)
+        latest = latest_revisions(Bars.concat(Bars(table) for table in tables))
+        numbered, row, exists = revised(ordered, latest)
+        same = np.zeros(len(numbered), dtype=np.bool_)
+        same[exists] = _same_values(latest.take(row[exists]), numbered.where(exists))
+        fresh = numbered.where(~same).table
+        for rows in _days(fresh, time_column(dataset)) if is_intraday else [fresh]:
+            self._add(dataset, SEVERAL, rows)
+        return Appended(int((~exists).sum()), int(same.sum()), int((exists & ~same).sum()))
+
+    def _add_unstored(self, dataset: str, rows: pa.Table, time: str) -> Appended:
+        fresh = np.ones(rows.num_rows, dtype=np.bool_)
+        tables = stored_around(self._root, self._of(dataset), rows, dataset)
+        if tables:
+            stored = pa.concat_tables(tables)
+            # Equal rows have equal times: only those are looked at closely.
+            near = pc.is_in(rows.column(time), stored.column(time).combine_chunks()).to_numpy()
+            fresh[near] = unstored(stored, rows.filter(pa.array(near)))
+        added = self._add(dataset, SEVERAL, rows.filter(pa.array(fresh)))
+        return Appended(added, rows.num_rows - added)
+
+    def _of(self, dataset: str) -> list[Part]:
+        return [part for part in (*self._stored, *self._added) if part.dataset == dataset]
+
     def _stored_bars(self, series: Series, around: Bars) -> Bars:
         span = (int(around.start[0]), int(around.start[-1]))
         table = self._rows(bars_dataset(series.timeframe), series.symbol, span)
         return Bars(table).of_series(series)
 
     def _rows(self, dataset: str, symbol: str, span: tuple[int, int] | None = None) -> pa.Table:
-        tables = [
-            parts.read_part(self._root, part)
-            for part in (*self._stored, *self._added)
-            if part.dataset == dataset
-            and part.symbol == symbol
-            and (span is None or (part.first_ns <= span[1] and part.last_ns >= span[0]))
-        ]
+        tables = []
+        for part in self._of(dataset):
+            mine = share_of(self._root, part, symbol) if part.shared else part
+            if (
+                mine is not None
+                and mine.symbol == symbol
+                and (span is None or (mine.first_ns <= span[1] and mine.last_ns >= span[0]))
+            ):
+                tables.append(parts.read_part(self._root, mine))
         empty = schema_of(dataset).empty_table()
         return pa.concat_tables([empty, *tables]).combine_chunks()
 
@@ -283,7 +352,8 @@ class Transaction:
             return 0
         self._mark()
         self._faults("part")
-        ordered = table.sort_by(time_column(dataset)).combine_chunks()
+        is_ordered = symbol == SEVERAL
+        ordered = table if is_ordered else table.sort_by(time_column(dataset)).combine_chunks()
         part = parts.write_part(self._root, dataset, symbol, ordered, self._faults)
         if part.path not in self._known:
             self._known.add(part.path)
@@ -329,6 +399,11 @@ def _same_values(left: Bars, right: Bars) -> Mask:
 def _by_day(bars: Bars) -> Sequence[Bars]:
     days = bars.start // _NS_PER_DAY
     return [bars.where(days == day) for day in np.unique(days)]
+
+
+def _days(rows: pa.Table, time: str) -> list[pa.Table]:
+    days = rows.column(time).to_numpy() // _NS_PER_DAY
+    return [rows.filter(pa.array(days == day)).combine_chunks() for day in np.unique(days)]
 
 
 def _distinct(table: pa.Table, name: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,9 +12,11 @@ from infrastructure.errors import CorruptStore, UsageError
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.manifest import Part
 from system.algo_trader.storage.records import ARCHIVED, EVENT_TIME, time_column, timeframe_of
+from system.algo_trader.storage.shared_part import share_of
 
 NS_PER_DAY: Final = 86_400_000_000_000
 FOREVER: Final = "forever"
+_ROWS_AT_ONCE: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,13 @@ class Compacted:
         before: Parts that were merged.
         after: Parts that they became.
         rows: Rows in them.
+        parted: Files that symbols shared, and whose rows lie by symbol now.
     """
 
     before: int
     after: int
     rows: int
+    parted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ class Retired:
 def compact(archive: Archive, *, symbol: str | None = None) -> Compacted:
     """Merge parts: intraday bars by month, trades and quotes by day, all else by symbol.
 
+    Files that several symbols share become a part for each symbol first.
+
     Every row stays, superseded revisions included. Readers see the old parts or the new one; a
     crash leaves the old or the new, and files that the next writer removes.
 
@@ -78,17 +84,22 @@ def compact(archive: Archive, *, symbol: str | None = None) -> Compacted:
         CorruptStore: If a part is damaged; nothing of its group is merged then.
         StackError: As `Archive.transaction`.
     """
-    before = after = rows = 0
-    for key in sorted({_group(part) for part in archive.parts(symbol=symbol)}):
+    before = after = rows = parted = 0
+    for shared in _shared(archive, symbol):
+        with archive.transaction(f"part/{shared[0].dataset}") as transaction:
+            counting = _counting(archive, shared)
+            transaction.part(counting)
+        parted += len(counting)
+    for key, old in _groups(archive, symbol).items():
         with archive.transaction(f"compact/{'/'.join(key)}") as transaction:
-            old = [part for part in archive.parts(key[0], key[1]) if _group(part) == key]
-            if len(old) < 2:
+            merged = _counting(archive, old)
+            if len(merged) < 2:
                 continue
-            transaction.merge(old)
-        before += len(old)
+            transaction.merge(merged)
+        before += len(merged)
         after += 1
-        rows += sum(part.rows for part in old)
-    return Compacted(before, after, rows)
+        rows += sum(part.rows for part in merged)
+    return Compacted(before, after, rows, parted)
 
 
 def retention_plan(
@@ -108,7 +119,7 @@ def retention_plan(
     limits = {name: now_ns - days * NS_PER_DAY for name, days in ages.items() if days is not None}
     return [
         part
-        for part in archive.parts()
+        for part in archive.files()
         if part.dataset in limits and part.last_ns < limits[part.dataset]
     ]
 
@@ -155,6 +166,35 @@ def retire(
         )
         for key, parts in sorted(groups.items())
     ]
+
+
+def _shared(archive: Archive, symbol: str | None) -> Iterator[list[Part]]:
+    """Yield shared files of one group at a time, no more rows than fit into memory with ease."""
+    batch: list[Part] = []
+    for part in sorted((each for each in archive.files() if each.shared), key=_group):
+        if symbol is not None and share_of(archive.root, part, symbol) is None:
+            continue
+        is_full = sum(each.rows for each in batch) + part.rows > _ROWS_AT_ONCE
+        if batch and (is_full or _group(part) != _group(batch[0])):
+            yield batch
+            batch = []
+        batch.append(part)
+    if batch:
+        yield batch
+
+
+def _groups(archive: Archive, symbol: str | None) -> dict[tuple[str, str, str], list[Part]]:
+    groups: dict[tuple[str, str, str], list[Part]] = {}
+    for part in archive.files():
+        if not part.shared and symbol in (None, part.symbol):
+            groups.setdefault(_group(part), []).append(part)
+    return {key: parts for key, parts in sorted(groups.items()) if len(parts) > 1}
+
+
+def _counting(archive: Archive, old: list[Part]) -> list[Part]:
+    """Return those parts that count still, now that no other writer is about."""
+    known = {part.path for part in archive.files(old[0].dataset)}
+    return [part for part in old if part.path in known]
 
 
 def _group(part: Part) -> tuple[str, str, str]:

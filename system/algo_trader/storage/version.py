@@ -10,10 +10,11 @@ from infrastructure.errors import CorruptStore, StoreNewer
 from infrastructure.supervision.files import told_in_a_sentence
 from system.algo_trader.storage.durable_file import ignore_step, replace_durably
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The layout that this software writes; a change that older software would misread raises it.
 
 2: commits may name parts that count no longer.
+3: rows of several symbols may share a part.
 """
 
 VERSION_FILE: Final = "version.json"
