@@ -133,6 +133,7 @@ class FrameBus:
         self._spool = spool
         self._channel = channel or ""
         self._retry_s = retry_s
+        self._script: Any = None
         self._producer = uuid.uuid4().bytes
         self._number = 0
         self._lock = threading.Lock()
@@ -202,7 +203,9 @@ class FrameBus:
         for frame in frames:
             arguments += [frame.number, frame.content]
         with self._redis.asking(f"append to {self._stream}") as server:
-            server.register_script(_APPEND)(keys=[stream, numbers], args=arguments)
+            if self._script is None:
+                self._script = server.register_script(_APPEND)
+            self._script(keys=[stream, numbers], args=arguments, client=server)
 
     def _degrade(self, error: StackError | None) -> None:
         self.failure = error

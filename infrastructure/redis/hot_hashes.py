@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from infrastructure.errors import OperatorError, RetryableError, StackError
 from infrastructure.logging import get_logger
 from infrastructure.redis.pipelines import Pipelines
 from infrastructure.redis.session import Value
 
+WHOLE_S: Final = 30.0
+"""How often everything known is sent again: a Redis that lost its data has it back within it."""
 _log = get_logger(__name__)
 
 
@@ -20,10 +24,13 @@ class HotHashes:
 
     Args:
         redis: Where others read them.
+        monotonic_s: Tells when everything is due again, seconds.
     """
 
-    def __init__(self, redis: Pipelines) -> None:
+    def __init__(self, redis: Pipelines, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
+        self._monotonic_s = monotonic_s
+        self._whole_due_s = monotonic_s() + WHOLE_S
         self._known: dict[str, dict[str, Value]] = {}
         self._changed: dict[str, dict[str, Value | None]] = {}
         self._lock = threading.Lock()
@@ -33,12 +40,15 @@ class HotHashes:
         """Merge fields into a hash; None removes one. Nothing is sent before `flush`."""
         with self._lock:
             known = self._known.setdefault(name, {})
-            for field, value in fields.items():
+            changed = {field: value for field, value in fields.items() if known.get(field) != value}
+            if not changed:
+                return
+            for field, value in changed.items():
                 if value is None:
                     known.pop(field, None)
                 else:
                     known[field] = value
-            self._changed.setdefault(name, {}).update(fields)
+            self._changed.setdefault(name, {}).update(changed)
 
     def get(self, name: str) -> dict[str, Value]:
         """Return a hash as this process merged it: the same while Redis is away."""
@@ -51,14 +61,19 @@ class HotHashes:
         Raises:
             StackError: If Redis refuses it for good.
         """
+        now_s = self._monotonic_s()
         with self._lock:
+            if self.failure is not None or now_s >= self._whole_due_s:
+                for name, known in self._known.items():
+                    self._changed[name] = {**known, **self._changed.get(name, {})}
+                self._whole_due_s = now_s + WHOLE_S
             changed, self._changed = self._changed, {}
         pipeline = self._redis.pipeline(transaction=False)
         for name, fields in changed.items():
-            there = {field: value for field, value in fields.items() if value is not None}
+            there = [each for each in fields.items() if each[1] is not None]
             gone = [field for field, value in fields.items() if value is None]
             if there:
-                pipeline.add("hset", name, mapping=there)
+                pipeline.add("hset", name, items=[part for each in there for part in each])
             if gone:
                 pipeline.add("hdel", name, *gone)
         try:

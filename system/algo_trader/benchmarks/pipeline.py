@@ -48,6 +48,7 @@ from system.algo_trader.pipeline.hours import session_spans
 from system.algo_trader.pipeline.live import LivePolicy, LiveRun, Sinks
 from system.algo_trader.pipeline.market_clock import MarketClock
 from system.algo_trader.pipeline.redis_sink import RedisSink
+from system.algo_trader.pipeline.turns import short_turns
 from system.algo_trader.quality.tick_checks import TickChecks
 from system.algo_trader.realm import Realm
 from system.algo_trader.services import Services
@@ -200,6 +201,7 @@ def measure(symbols: int, rate: int, seconds: float) -> Counted:
         )
         influx.ensure_tables()
         archive = Archive(realm.archive)
+        stack.enter_context(short_turns())
         return asyncio.run(_measure(feeder, redis, influx, archive, symbols, seconds))
 
 

@@ -126,6 +126,7 @@ async def _stream(
     from system.algo_trader.pipeline.cold_store import ColdStore
     from system.algo_trader.pipeline.live import LivePolicy, LiveRun, Sinks
     from system.algo_trader.pipeline.redis_sink import RedisSink
+    from system.algo_trader.pipeline.turns import short_turns
     from system.algo_trader.quality.tick_checks import TickChecks
     from system.algo_trader.storage.hot_keys import BOOKS, LEVEL2_CHANNEL, TICK_CHANNEL, TICKS
 
@@ -173,7 +174,7 @@ async def _stream(
             loop.call_later(choice.seconds, run.stop)
         try:
             shown = view(run, clock, len(instruments)) if not invocation.as_json else None
-            with filling(backfill), notes.running(note):
+            with short_turns(), filling(backfill), notes.running(note):
                 running = asyncio.create_task(run.run())
                 await watch(running, shown)
         except* Exception as group:

@@ -55,6 +55,10 @@ class Nowhere:
     def publish(self, frames: list[HotFrame]) -> None:
         """Take frames."""
 
+    def close(self, timeout_s: float) -> bool:
+        """Have written everything."""
+        return True
+
     def commit(self, portions: list[Portion]) -> None:
         """Take portions."""
 

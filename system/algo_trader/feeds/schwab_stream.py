@@ -87,7 +87,10 @@ class SchwabStreamFeed:
         complaints = []
         for service, keys in wanted.items():
             if service.value.startswith("LEVELONE"):
-                self._readers[service] = LevelOneReader(SPECS[service], positions)
+                reader = LevelOneReader(SPECS[service], positions)
+                # Loads its compiled loop, before anything waits for it.
+                reader.read((), timestamp_ms=0, received_ns=0, order=0)
+                self._readers[service] = reader
             change = await self._streamer.subscribe(service, keys)
             complaints += [
                 f"{key} is not streamed: {service} takes {SPECS[service].key_limit} keys"
@@ -159,8 +162,11 @@ class SchwabStreamFeed:
         reader = self._readers.get(service)
         if reader is not None:
             first, self._updates = self._updates, self._updates + len(batch)
-            ticks = reader.read(
-                batch.updates, timestamp_ms=batch.timestamp_ms, received_ns=at, order=first
+            ticks = reader.read_columns(
+                batch.columns(reader.numbers),
+                timestamp_ms=batch.timestamp_ms,
+                received_ns=at,
+                order=first,
             )
             return TickEvent(service, ticks, at)
         if service in _CHARTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
@@ -76,6 +77,19 @@ class Ticks:
             *(
                 np.array(column, dtype=kind)
                 for column, kind in zip(columns, KINDS.values(), strict=True)
+            )
+        )
+
+    @classmethod
+    def concat(cls, parts: Iterable[Self]) -> Self:
+        """Return the rows of all parts, in their order."""
+        every = list(parts)
+        if not every:
+            return cls.of_rows([])
+        return cls(
+            *(
+                np.concatenate([getattr(part, field.name) for part in every])
+                for field in fields(cls)
             )
         )
 

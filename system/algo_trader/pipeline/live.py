@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -37,9 +37,9 @@ from system.algo_trader.pipeline.counts import LiveCounts
 from system.algo_trader.pipeline.gap_desk import Carried, GapDesk, carried_by_own
 from system.algo_trader.pipeline.gap_log import GapLog
 from system.algo_trader.pipeline.live_metrics import Moment, document, live_metrics
-from system.algo_trader.pipeline.portions import PortionBuffer
+from system.algo_trader.pipeline.portions import Collected, PortionBuffer
 from system.algo_trader.pipeline.run_notes import named_frame
-from system.algo_trader.pipeline.sinks import ColdSink, HotFrame, HotSink, Portion
+from system.algo_trader.pipeline.sinks import ColdSink, HotFrame, HotSink
 from system.algo_trader.pipeline.worker import Worker
 from system.algo_trader.quality.tick_checks import TickChecks
 
@@ -149,7 +149,7 @@ class LiveRun:
             self._desk.closed(self._closed_ns, self._closed_ns)
         self._buffer = PortionBuffer(run_id, self._names, self._source)
         self._hot: Worker[HotFrame] = Worker("to-redis", self._publish, self._policy.hot_limit)
-        self._cold: Worker[Portion] = Worker("to-archive", self._commit, self._policy.cold_limit)
+        self._cold: Worker[Collected] = Worker("to-archive", self._commit, self._policy.cold_limit)
         self._stopping = asyncio.Event()
         self.counts = LiveCounts()
         self._gap_desk = GapDesk(feed, instruments, hours, run_id, carried)
@@ -315,8 +315,8 @@ class LiveRun:
         self._sinks.cold.project(bars, ())
 
     async def _hand_portion(self) -> None:
-        portion = replace(self._buffer.take(), closed_ns=self._closed_ns)
-        while len(portion) and not self._cold.offer(portion):
+        collected = self._buffer.take(self._closed_ns)
+        while len(collected) and not self._cold.offer(collected):
             self.counts.held_back += 1
             await asyncio.sleep(self._policy.beat_s)
 
@@ -333,6 +333,8 @@ class LiveRun:
         for worker in (self._hot, self._cold):
             if not await loop.run_in_executor(None, worker.close, self._policy.drain_s):
                 _log.error("%s did not finish in %g s", worker.name, self._policy.drain_s)
+        if not await loop.run_in_executor(None, self._sinks.hot.close, self._policy.drain_s):
+            _log.error("the last quotes were not written in %g s", self._policy.drain_s)
 
     def _publish(self, frames: list[HotFrame]) -> None:
         self._sinks.hot.publish(frames)
@@ -347,7 +349,8 @@ class LiveRun:
     def _machine_ns(self, market_ns: int) -> int:
         return round(market_ns / self._policy.market_speed)
 
-    def _commit(self, portions: list[Portion]) -> None:
+    def _commit(self, collected: list[Collected]) -> None:
+        portions = [each.portion() for each in collected]
         self._sinks.cold.commit(portions)
         self.counts.stored += sum(
             portion.trades.num_rows + portion.quotes.num_rows for portion in portions

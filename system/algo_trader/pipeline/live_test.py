@@ -90,6 +90,9 @@ class Kept:
     def publish(self, frames: list[HotFrame]) -> None:
         self.frames += frames
 
+    def close(self, timeout_s: float) -> bool:
+        return True
+
     def commit(self, portions: list[Portion]) -> None:
         self.portions += portions
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
+from system.algo_trader.pipeline.last_quotes import LastQuotes, LastValues
 from system.algo_trader.pipeline.sinks import HotFrame
-from system.algo_trader.storage.hot_keys import QUOTE
-
-QUOTE_FIELDS: Final = (
-    *("bid", "bid_size", "ask", "ask_size", "last", "last_size", "total"),
-    *("ts_quote", "ts_trade", "ts_recv", "sequence"),
-)
-"""What a hash `quote:{symbol}` holds beside `source` and `is_synthetic`; unknown is absent."""
 
 
 class Bus(Protocol):
@@ -21,16 +15,6 @@ class Bus(Protocol):
 
     def write(self, frames: list[pa.RecordBatch]) -> int:
         """Take frames; they are in Redis or in a spool when this returns."""
-
-
-class LastValues(Protocol):
-    """Merge last values: the part of `HotHashes` that is needed."""
-
-    def update(self, name: str, fields: dict[str, Any]) -> None:
-        """Merge fields into a hash; None removes one."""
-
-    def flush(self) -> bool:
-        """Send what changed."""
 
 
 class RedisSink:
@@ -48,23 +32,17 @@ class RedisSink:
         self, ticks: Bus, books: Bus, quotes: LastValues, *, source: str, is_synthetic: bool
     ) -> None:
         self._buses = {"ticks": ticks, "books": books}
-        self._quotes = quotes
-        self._facts = {"source": source, "is_synthetic": "true" if is_synthetic else "false"}
+        facts = {"source": source, "is_synthetic": "true" if is_synthetic else "false"}
+        self._quotes = LastQuotes(quotes, facts)
 
     def publish(self, frames: list[HotFrame]) -> None:
-        """Write frames, then the last quotes that they bring."""
+        """Write frames; the last quotes that they bring follow within a fifth of a second."""
         for kind, bus in self._buses.items():
             mine = [frame.rows for frame in frames if frame.kind == kind]
             if mine:
                 bus.write(mine)
-        # Of the rows that came together, the last one of a symbol is what is known of it now.
-        newest: dict[str, tuple[pa.RecordBatch, int]] = {}
-        for frame in frames:
-            if frame.kind == "ticks":
-                for row, symbol in enumerate(frame.rows.column("symbol").to_pylist()):
-                    newest[symbol] = (frame.rows, row)
-        for symbol, (rows, row) in newest.items():
-            values = {name: rows.column(name)[row].as_py() for name in QUOTE_FIELDS}
-            self._quotes.update(QUOTE.of(symbol=symbol), {**values, **self._facts})
-        if newest:
-            self._quotes.flush()
+        self._quotes.take([frame.rows for frame in frames if frame.kind == "ticks"])
+
+    def close(self, timeout_s: float) -> bool:
+        """Write the last quotes; say whether that was done in time."""
+        return self._quotes.close(timeout_s)

@@ -33,6 +33,9 @@ class HotSink(Protocol):
     def publish(self, frames: list[HotFrame]) -> None:
         """Write frames in their order; an outage is bridged by the sink itself."""
 
+    def close(self, timeout_s: float) -> bool:
+        """Write what waits; say whether that was done in time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Portion:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from system.algo_trader.market.ticks import NO_TIME, Ticks
+from system.algo_trader.quality.tick_kernels import NO_RULE, recent_kernel, repeats_kernel
 from system.algo_trader.quality.tick_rules import REFUSING, TickRule
 
 Int64s = npt.NDArray[np.int64]
@@ -19,8 +19,9 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _NS_PER_S: Final = 1_000_000_000
-_MAD_TO_SIGMA: Final = 1.4826
-"""The standard deviation of normal values is so many times their median absolute deviation."""
+_PRICES: Final = ("bid", "ask", "last")
+_COUNTS: Final = ("bid_size", "ask_size", "last_size", "total", "ts_quote", "ts_trade")
+"""What an update says, beside the moment of its arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,13 @@ class TickChecks:
         self._on = frozenset(TickRule) - frozenset(off)
         window = self._limits.window
         self._recent = np.full((symbols, window), np.nan)
-        self._seen = [0] * symbols
-        self._band: list[tuple[float, float] | None] = [None] * symbols
-        self._newest = [math.nan] * symbols
-        self._outside = [0] * symbols
-        self._same = [0] * symbols
-        self._last_said: dict[int, tuple[object, ...]] = {}
+        self._seen = np.zeros(symbols, dtype=np.int64)
+        self._band = np.full((symbols, 2), np.nan)
+        self._outside = np.zeros(symbols, dtype=np.int64)
+        self._same = np.zeros(symbols, dtype=np.int64)
+        self._said_prices = np.zeros((symbols, len(_PRICES)))
+        self._said_counts = np.zeros((symbols, len(_COUNTS)), dtype=np.int64)
+        self._has_said = np.zeros(symbols, dtype=np.bool_)
         self.counts: Counter[TickRule] = Counter()
 
     def check(self, ticks: Ticks) -> CheckedTicks:
@@ -102,7 +104,7 @@ class TickChecks:
             **self._times(ticks),
             TickRule.DUPLICATE: self._repeats(ticks),
         }
-        refused = np.full(len(ticks), -1, dtype=np.int64)
+        refused = np.full(len(ticks), NO_RULE, dtype=np.int64)
         rules = list(TickRule)
         for number, rule in enumerate(rules):
             mask = broken.get(rule)
@@ -147,55 +149,40 @@ class TickChecks:
 
     def _repeats(self, ticks: Ticks) -> Mask:
         """Mark rows that claim to bring something new and say the same as the row before."""
-        repeats = np.zeros(len(ticks), dtype=np.bool_)
-        columns = (ticks.bid, ticks.ask, ticks.bid_size, ticks.ask_size, ticks.last)
-        times = (ticks.last_size, ticks.total, ticks.ts_quote, ticks.ts_trade)
-        rows = zip(*(column.tolist() for column in (*columns, *times)), strict=True)
-        for number, (symbol, row) in enumerate(zip(ticks.symbol.tolist(), rows, strict=True)):
-            # NaN differs from itself: compared as text of the value.
-            said = tuple(None if value != value else value for value in row)
-            repeats[number] = self._last_said.get(symbol) == said
-            self._last_said[symbol] = said
+        repeats = np.empty(len(ticks), dtype=np.bool_)
+        repeats_kernel(
+            ticks.symbol,
+            np.stack([getattr(ticks, name) for name in _PRICES]),
+            np.stack([getattr(ticks, name) for name in _COUNTS]),
+            self._said_prices,
+            self._said_counts,
+            self._has_said,
+            repeats,
+        )
         return repeats & (ticks.is_quote | ticks.is_trade)
 
     def _against_recent(self, ticks: Ticks, refused: Int64s, rules: list[TickRule]) -> None:
         """Judge trades by the symbol's recent ones, and remember those that are believed."""
         limits = self._limits
-        spike = rules.index(TickRule.SPIKE)
-        for row in np.flatnonzero(ticks.is_trade & (refused < 0)).tolist():
-            symbol, price = int(ticks.symbol[row]), float(ticks.last[row])
-            if TickRule.SPIKE in self._on and self._is_spike(symbol, price):
-                self._outside[symbol] += 1
-                if self._outside[symbol] < limits.confirmations:
-                    self.counts[TickRule.SPIKE] += 1
-                    refused[row] = spike
-                    continue
-                # The market has moved: the old prices say nothing about the new ones.
-                self._seen[symbol] = 0
-                self._band[symbol] = None
-            self._outside[symbol] = 0
-            self._remember(symbol, price)
-
-    def _is_spike(self, symbol: int, price: float) -> bool:
-        band = self._band[symbol]
-        return band is not None and not band[0] <= price <= band[1]
-
-    def _remember(self, symbol: int, price: float) -> None:
-        limits = self._limits
-        seen = self._seen[symbol]
-        self._recent[symbol, seen % limits.window] = price
-        self._seen[symbol] = seen + 1
-        if (seen + 1) % limits.least == 0:
-            self._band[symbol] = self._band_of(self._recent[symbol, : min(seen + 1, limits.window)])
-        same = price == self._newest[symbol]
-        self._newest[symbol] = price
-        self._same[symbol] = self._same[symbol] + 1 if same else 0
-        if TickRule.CONSTANT in self._on and self._same[symbol] == limits.constant:
-            self.counts[TickRule.CONSTANT] += 1
-
-    def _band_of(self, recent: Floats) -> tuple[float, float]:
-        """Return the prices between which a trade is believed, from trades of shape (n,)."""
-        median = float(np.median(recent))
-        spread = _MAD_TO_SIGMA * float(np.median(np.abs(recent - median)))
-        half = max(self._limits.spike_sigmas * spread, self._limits.spike_floor * abs(median))
-        return median - half, median + half
+        spikes, constants = recent_kernel(
+            ticks.symbol,
+            ticks.last,
+            ticks.is_trade,
+            refused,
+            rules.index(TickRule.SPIKE),
+            TickRule.SPIKE in self._on,
+            limits.least,
+            limits.spike_sigmas,
+            limits.spike_floor,
+            limits.confirmations,
+            limits.constant,
+            self._recent,
+            self._seen,
+            self._band,
+            self._outside,
+            self._same,
+        )
+        if spikes:
+            self.counts[TickRule.SPIKE] += spikes
+        if constants and TickRule.CONSTANT in self._on:
+            self.counts[TickRule.CONSTANT] += constants
