@@ -20,12 +20,16 @@ from infrastructure.supervision import announce_failure
 from infrastructure.supervision.files import write_json
 
 DEFAULT_PORT = 8181
+NICENESS = 19
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C, and return the exit code."""
     options = _parser().parse_args(arguments)
     configure(level=options.log_level)
+    with contextlib.suppress(OSError):
+        # Where cores are few, what serves the market goes first: what is written here can wait.
+        os.nice(NICENESS)
     sys.tracebacklimit = 0  # gRPC errors carry Python's traceback to the caller, with our paths
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -43,7 +43,8 @@ from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 from system.algo_trader.feeds.live import Channel, Instrument
 from system.algo_trader.feeds.schwab_stream import SchwabStreamFeed
 from system.algo_trader.market.source import Source
-from system.algo_trader.pipeline.cold_store import ColdStore
+from system.algo_trader.pipeline.cold_messages import Places
+from system.algo_trader.pipeline.cold_process import ColdProcess
 from system.algo_trader.pipeline.hours import session_spans
 from system.algo_trader.pipeline.live import LivePolicy, LiveRun, Sinks
 from system.algo_trader.pipeline.market_clock import MarketClock
@@ -196,17 +197,27 @@ def measure(symbols: int, rate: int, seconds: float) -> Counted:
         realm = Realm.sim(settings.home)
         services = stack.enter_context(Services(settings, realm))
         redis = stack.enter_context(AlgoTraderRedisClient(services.redis_url(), realm))
+        token = services.influxdb_token()
+        places = Places(
+            realm,
+            services.redis_url(),
+            services.influxdb_url(),
+            None if token is None else token.reveal(),
+            "WARNING",
+            False,
+        )
         influx = stack.enter_context(
-            AlgoTraderInfluxDBClient(services.influxdb_url(), realm, services.influxdb_token())
+            AlgoTraderInfluxDBClient(services.influxdb_url(), realm, token)
         )
         influx.ensure_tables()
         archive = Archive(realm.archive)
         stack.enter_context(short_turns())
-        return asyncio.run(_measure(feeder, redis, influx, archive, symbols, seconds))
+        return asyncio.run(_measure(feeder, places, redis, influx, archive, symbols, seconds))
 
 
 async def _measure(
     feeder: Feeder,
+    places: Places,
     redis: AlgoTraderRedisClient,
     influx: AlgoTraderInfluxDBClient,
     archive: Archive,
@@ -219,9 +230,9 @@ async def _measure(
     wanted = instruments(symbols)
     today = date_of(clock.now_ns())
     hours = session_spans(calendar("XNYS"), today - timedelta(1), today + timedelta(7))
-    cold = ColdStore(archive, influx)
     memory: list[int] = []
     with (
+        ColdProcess(places) as cold,
         _signed_in(feeder.url) as (client, token),
         redis.frame_bus(TICKS, TICK_CHANNEL) as ticks,
         redis.frame_bus(BOOKS, LEVEL2_CHANNEL) as books,
@@ -236,12 +247,7 @@ async def _measure(
             wanted,
             [Channel.TICKS],
             hours={"XNYS": hours},
-            sinks=Sinks(
-                RedisSink(
-                    ticks, books, redis.hot_quotes(), source="schwab-sim-live", is_synthetic=True
-                ),
-                cold,
-            ),
+            sinks=Sinks(RedisSink(ticks, books), cold, cold.keeper),
             checks=TickChecks(symbols),
             run_id="bench",
             clock=clock,
@@ -261,7 +267,6 @@ async def _measure(
         await _until(lambda: live.counts.received.total() >= sent, running)
         live.stop()
         await running
-        cold.close(_SETTLE_S)
     influx.deliver_waiting(_SETTLE_S)
     counts = live.counts
     settled = memory[len(memory) // 4 :] or [1]

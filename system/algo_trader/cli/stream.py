@@ -123,7 +123,8 @@ async def _stream(
     from system.algo_trader.cli.stream_view import first, show_end, view, watch
     from system.algo_trader.feeds.live import Channel
     from system.algo_trader.feeds.schwab_stream import services_of
-    from system.algo_trader.pipeline.cold_store import ColdStore
+    from system.algo_trader.pipeline.cold_messages import Places
+    from system.algo_trader.pipeline.cold_process import ColdProcess
     from system.algo_trader.pipeline.live import LivePolicy, LiveRun, Sinks
     from system.algo_trader.pipeline.redis_sink import RedisSink
     from system.algo_trader.pipeline.turns import short_turns
@@ -132,29 +133,31 @@ async def _stream(
 
     runtime.influxdb.ensure_tables()
     facts = feed.facts
-    cold = ColdStore(runtime.archive, runtime.influxdb)
-    backfill = backfill_of(runtime, lambda bars: cold.project(bars, ()))
+    settings, token = invocation.settings(), runtime.services.influxdb_token()
+    places = Places(
+        runtime.realm,
+        runtime.services.redis_url(),
+        runtime.services.influxdb_url(),
+        None if token is None else token.reveal(),
+        settings.log_level,
+        settings.log_json,
+    )
     with (
+        ColdProcess(places) as cold,
         runtime.redis.frame_bus(TICKS, TICK_CHANNEL) as ticks,
         runtime.redis.frame_bus(BOOKS, LEVEL2_CHANNEL) as books,
     ):
+        backfill = backfill_of(runtime, lambda bars: cold.project(bars, ()))
         policy = LivePolicy(commit_s=choice.commit_s, market_speed=choice.speed)
         notes, recovery = recovery_of(runtime, cold, clock, policy)
         recovered = recovery.recover() if ticks.settle(_SETTLE_S) else []
         note = begun(runtime, instruments, facts.source.of_live, clock, policy, uuid.uuid4().hex)
-        hot = RedisSink(
-            ticks,
-            books,
-            runtime.redis.hot_quotes(),
-            source=str(facts.source.of_live),
-            is_synthetic=facts.is_synthetic,
-        )
         run = LiveRun(
             feed,
             instruments,
             choice.channels,
             hours=_hours(instruments, clock.now_ns()),
-            sinks=Sinks(hot, cold),
+            sinks=Sinks(RedisSink(ticks, books), cold, cold.keeper),
             checks=TickChecks(len(instruments), off=choice.off),
             run_id=note.run_id,
             clock=clock,
@@ -179,8 +182,6 @@ async def _stream(
                 await watch(running, shown)
         except* Exception as group:
             raise first(group) from None
-        finally:
-            cold.close(60.0)
     if invocation.as_json:
         extra = {
             "gap_states": backfill.states(),

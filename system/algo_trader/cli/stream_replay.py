@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from system.algo_trader.feeds.live import FeedFacts, Instrument
     from system.algo_trader.feeds.replay import ReplayClock, ReplayFeed
     from system.algo_trader.market.bars import Bars
+    from system.algo_trader.pipeline.cold_store import ColdStore
+    from system.algo_trader.pipeline.keeper import LocalKeeper
     from system.algo_trader.pipeline.live import Sinks
+    from system.algo_trader.pipeline.pieces import Committed, RunFacts
     from system.algo_trader.pipeline.sinks import HotFrame, Portion
     from system.algo_trader.quality.tick_rules import TickRule
     from system.algo_trader.runtime import Runtime
@@ -55,9 +59,7 @@ class Nowhere:
     def publish(self, frames: list[HotFrame]) -> None:
         """Take frames."""
 
-    def close(self, timeout_s: float) -> bool:
-        """Have written everything."""
-        return True
+    write_errors = 0
 
     def commit(self, portions: list[Portion]) -> None:
         """Take portions."""
@@ -234,11 +236,17 @@ def _sinks(runtime: Runtime, facts: FeedFacts, is_dry: bool) -> Iterator[Sinks]:
             runtime.redis.frame_bus(TICKS, TICK_CHANNEL) as ticks,
             runtime.redis.frame_bus(BOOKS, LEVEL2_CHANNEL) as books,
         ):
-            hot = RedisSink(
-                *(ticks, books, runtime.redis.hot_quotes()),
-                source=str(facts.source.of_live),
-                is_synthetic=facts.is_synthetic,
-            )
-            yield Sinks(hot, cold)
+            yield Sinks(RedisSink(ticks, books), cold, partial(_keeper, runtime, cold))
     finally:
         cold.close(60.0)
+
+
+def _keeper(
+    runtime: Runtime, cold: ColdStore, facts: RunFacts, committed: Committed
+) -> LocalKeeper:
+    from system.algo_trader.pipeline.keeper import LocalKeeper
+    from system.algo_trader.pipeline.last_quotes import LastQuotes
+
+    about = {"source": str(facts.source), "is_synthetic": str(facts.source.is_simulated).lower()}
+    quotes = LastQuotes(runtime.redis.hot_quotes(), facts.names, about)
+    return LocalKeeper(facts, cold, committed, quotes)

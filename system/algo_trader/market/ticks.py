@@ -139,19 +139,16 @@ class Ticks:
         Args:
             symbols: The shared list of symbols, as strings.
         """
-        columns: dict[str, pa.Array] = {"symbol": symbols.take(pa.array(self.symbol))}
-        for name, kind in KINDS.items():
-            column = getattr(self, name)
-            if name in ("symbol", "order"):
-                continue
-            if kind == np.dtype(np.float64):
-                columns[name] = pa.array(column, from_pandas=True)
-            elif kind == np.dtype(np.bool_):
-                columns[name] = pa.array(column)
+        columns: list[pa.Array] = [symbols.take(pa.array(self.symbol))]
+        for name in FRAME_SCHEMA.names[1:]:
+            column = getattr(self, _NAMED_ELSE.get(name, name))
+            if KINDS[_NAMED_ELSE.get(name, name)] == np.float64:
+                columns.append(pa.array(column, from_pandas=True))
+            elif name in _NULLABLE and len(column) and column.min() == NO_TIME:
+                columns.append(pa.array(column, mask=column == NO_TIME))
             else:
-                columns[name] = pa.array(column, mask=column == NO_TIME)
-        columns["sequence"] = pa.array(self.order)
-        return pa.RecordBatch.from_pydict(columns)
+                columns.append(pa.array(column))
+        return pa.RecordBatch.from_arrays(columns, schema=FRAME_SCHEMA)
 
 
 KINDS: Final[dict[str, np.dtype[Any]]] = {
@@ -161,3 +158,20 @@ KINDS: Final[dict[str, np.dtype[Any]]] = {
     for field in fields(Ticks)
 }
 """The dtype of every column."""
+
+_NAMED_ELSE: Final = {"sequence": "order"}
+_NULLABLE: Final = frozenset(
+    name for name, kind in KINDS.items() if kind == np.int64 and name not in ("symbol", "order")
+)
+FRAME_SCHEMA: Final = pa.schema(
+    [
+        pa.field("symbol", pa.string()),
+        *(
+            pa.field(name, pa.from_numpy_dtype(kind))
+            for name, kind in KINDS.items()
+            if name not in ("symbol", "order")
+        ),
+        pa.field("sequence", pa.int64()),
+    ]
+)
+"""What others read of ticks."""

@@ -64,12 +64,16 @@ class ColdStore:
     Args:
         archive: The truth.
         influx: The projection.
+
+    Attributes:
+        write_errors: Writes that InfluxDB has refused or missed so far.
     """
 
     def __init__(self, archive: Archive, influx: LiveSeries) -> None:
         self._archive = archive
         self._influx = influx
         self._slots: dict[str, SlotCounter] = {}
+        self.write_errors = 0
         self._worker: Worker[_Item] = Worker("to-influxdb", self._write, _LIMIT)
 
     def commit(self, portions: list[Portion]) -> None:
@@ -132,8 +136,10 @@ class ColdStore:
         try:
             write()
         except ServiceUnavailable as error:
+            self.write_errors += 1
             _log.warning("InfluxDB takes nothing now, what is written waits: %s", error)
         except StackError as error:
+            self.write_errors += 1
             _log.error("rows of the archive are not in InfluxDB: %s", error)
 
 

@@ -29,6 +29,7 @@ class LiveCounts:
         suspected: Silences longer than usual by service, which prove nothing.
         reconnects: Connections after the first.
         unknown: Keys that the feed refused.
+        write_errors: Writes that InfluxDB has refused or missed.
         held_back: How often the reader waited because a queue was full.
         lag: From the exchange's time to ours.
         to_redis: From the socket to Redis.
@@ -50,6 +51,7 @@ class LiveCounts:
     suspected: Counter[str] = field(default_factory=Counter)
     reconnects: int = 0
     unknown: set[str] = field(default_factory=set)
+    write_errors: int = 0
     held_back: int = 0
     lag: Latencies = field(default_factory=Latencies)
     to_redis: Latencies = field(default_factory=Latencies)

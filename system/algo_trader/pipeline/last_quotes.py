@@ -1,21 +1,23 @@
-"""The last quote of every symbol, written by a thread of its own so that frames never wait."""
+"""The last quote of every symbol, written by a thread of its own so that nothing waits for it."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
-import pyarrow as pa
+import numpy as np
 
 from infrastructure.logging import get_logger
+from system.algo_trader.market.ticks import NO_TIME, Ticks
 from system.algo_trader.storage.hot_keys import QUOTE
 
-QUOTE_FIELDS: Final = (
+_COLUMNS: Final = (
     *("bid", "bid_size", "ask", "ask_size", "last", "last_size", "total"),
-    *("ts_quote", "ts_trade", "ts_recv", "sequence"),
+    *("ts_quote", "ts_trade", "ts_recv", "order"),
 )
+QUOTE_FIELDS: Final = (*_COLUMNS[:-1], "sequence")
 """What a hash `quote:{symbol}` holds beside `source` and `is_synthetic`; unknown is absent."""
 
 EVERY_S: Final = 0.2
@@ -41,24 +43,30 @@ class LastQuotes:
 
     Args:
         values: Where to.
+        names: The list of symbols; rows name them by position.
         facts: Fields that every hash has.
         every_s: Seconds between two writes.
     """
 
     def __init__(
-        self, values: LastValues, facts: Mapping[str, str], every_s: float = EVERY_S
+        self,
+        values: LastValues,
+        names: tuple[str, ...],
+        facts: Mapping[str, str],
+        every_s: float = EVERY_S,
     ) -> None:
         self._values = values
+        self._keys = [QUOTE.of(symbol=name) for name in names]
         self._facts = facts
         self._every_s = every_s
-        self._newest: dict[str, tuple[pa.RecordBatch, int]] = {}
+        self._newest: dict[int, tuple[Ticks, int]] = {}
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="to-quotes", daemon=True)
         self._thread.start()
 
-    def take(self, frames: Sequence[pa.RecordBatch]) -> None:
+    def take(self, frames: Iterable[Ticks]) -> None:
         """Take rows; the last one of a symbol is what is known of it.
 
         Raises:
@@ -68,7 +76,7 @@ class LastQuotes:
             raise self._failure
         with self._lock:
             for frame in frames:
-                for row, symbol in enumerate(frame.column("symbol").to_pylist()):
+                for row, symbol in enumerate(frame.symbol.tolist()):
                     self._newest[symbol] = (frame, row)
 
     def close(self, timeout_s: float) -> bool:
@@ -91,7 +99,7 @@ class LastQuotes:
     def _write(self) -> None:
         with self._lock:
             newest, self._newest = self._newest, {}
-        by_frame: dict[int, list[tuple[str, pa.RecordBatch, int]]] = {}
+        by_frame: dict[int, list[tuple[int, Ticks, int]]] = {}
         for symbol, (frame, row) in newest.items():
             by_frame.setdefault(id(frame), []).append((symbol, frame, row))
         waiting = 0
@@ -105,12 +113,15 @@ class LastQuotes:
         if waiting:
             self._values.flush()
 
-    def _merge(self, mine: list[tuple[str, pa.RecordBatch, int]]) -> int:
+    def _merge(self, mine: list[tuple[int, Ticks, int]]) -> int:
         """Merge rows of one frame; return how many."""
         frame = mine[0][1]
-        rows = frame.select(QUOTE_FIELDS).take(pa.array([row for _, _, row in mine]))
-        columns = [column.to_pylist() for column in rows.columns]
+        rows = np.array([row for _, _, row in mine])
+        columns = [getattr(frame, name)[rows].tolist() for name in _COLUMNS]
         for (symbol, _, _), values in zip(mine, zip(*columns, strict=True), strict=True):
-            fields = dict(zip(QUOTE_FIELDS, values, strict=True))
-            self._values.update(QUOTE.of(symbol=symbol), {**fields, **self._facts})
+            fields = {
+                name: None if value == NO_TIME or value != value else value
+                for name, value in zip(QUOTE_FIELDS, values, strict=True)
+            }
+            self._values.update(self._keys[symbol], {**fields, **self._facts})
         return len(mine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from system.algo_trader.market.bars import Bars
 from system.algo_trader.market.session_spans import SessionSpans
 from system.algo_trader.market.source import Source
 from system.algo_trader.market.stream_gap import StreamGap
-from system.algo_trader.market.ticks import NO_TIME
+from system.algo_trader.market.ticks import NO_TIME, Ticks
 from system.algo_trader.market.trade_columns import TradeColumns
 from system.algo_trader.pipeline.bar_desk import BarDesk
 from system.algo_trader.pipeline.bar_rows import streamed_bars
@@ -36,8 +37,9 @@ from system.algo_trader.pipeline.chart_check import ChartCheck
 from system.algo_trader.pipeline.counts import LiveCounts
 from system.algo_trader.pipeline.gap_desk import Carried, GapDesk, carried_by_own
 from system.algo_trader.pipeline.gap_log import GapLog
+from system.algo_trader.pipeline.keeper import LocalKeeper
 from system.algo_trader.pipeline.live_metrics import Moment, document, live_metrics
-from system.algo_trader.pipeline.portions import Collected, PortionBuffer
+from system.algo_trader.pipeline.pieces import Committed, Keeper, Kept, PieceBuffer, RunFacts
 from system.algo_trader.pipeline.run_notes import named_frame
 from system.algo_trader.pipeline.sinks import ColdSink, HotFrame, HotSink
 from system.algo_trader.pipeline.worker import Worker
@@ -45,6 +47,7 @@ from system.algo_trader.quality.tick_checks import TickChecks
 
 _log = get_logger("pipeline.live")
 _NS_PER_S = 1_000_000_000
+Keeping = Callable[[RunFacts, Committed], Keeper]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,6 @@ class LivePolicy:
         beat_s: How often bars are looked at, seconds.
         commit_s: How often the archive gets a portion, seconds.
         hot_limit: Frames that may wait for Redis.
-        cold_limit: Portions that may wait for the archive.
         drain_s: How long the end may take, seconds.
         market_speed: How many times as fast as the machine's time the market's runs; latencies
             are counted in the machine's.
@@ -67,7 +69,6 @@ class LivePolicy:
     beat_s: float = 0.25
     commit_s: float = 60.0
     hot_limit: int = 2_000
-    cold_limit: int = 20
     drain_s: float = 60.0
     market_speed: float = 1.0
     measures: bool = True
@@ -75,10 +76,17 @@ class LivePolicy:
 
 @dataclass(slots=True)
 class Sinks:
-    """Name where a run puts what it has."""
+    """Name where a run puts what it has.
+
+    Attributes:
+        hot: For those who watch.
+        cold: For good.
+        keeping: Returns what collects for `cold`; by default it does so in this process.
+    """
 
     hot: HotSink
     cold: ColdSink
+    keeping: Keeping | None = None
 
 
 class LiveRun:
@@ -138,7 +146,8 @@ class LiveRun:
         self._clock = clock
         self._policy = policy if policy is not None else LivePolicy()
         self._source: Source = feed.facts.source.of_live
-        self._names = pa.array([each.symbol for each in instruments], pa.string())
+        symbols = [each.symbol for each in instruments]
+        self._names = pa.array(symbols, pa.string())
         self._calendars = {each.symbol: each.calendar for each in instruments}
         self._noted = noted
         self._desk = BarDesk(instruments, hours, self._source)
@@ -147,9 +156,12 @@ class LiveRun:
             # What is over by now was given out by the run before, or has been rebuilt.
             self._desk.add(earlier)
             self._desk.closed(self._closed_ns, self._closed_ns)
-        self._buffer = PortionBuffer(run_id, self._names, self._source)
+        self._buffer = PieceBuffer()
+        self._for_bars: list[Ticks] = []
         self._hot: Worker[HotFrame] = Worker("to-redis", self._publish, self._policy.hot_limit)
-        self._cold: Worker[Collected] = Worker("to-archive", self._commit, self._policy.cold_limit)
+        facts = RunFacts(run_id, tuple(symbols), self._source)
+        keeping = sinks.keeping or partial(_keep_here, sinks.cold)
+        self._keeper = keeping(facts, self._committed)
         self._stopping = asyncio.Event()
         self.counts = LiveCounts()
         self._gap_desk = GapDesk(feed, instruments, hours, run_id, carried)
@@ -222,7 +234,7 @@ class LiveRun:
             counts.rejected[str(rule)] += 1
         ticks = checked.accepted
         counts.accepted[event.service] += len(ticks)
-        self._buffer.add(ticks, checked)
+        self._buffer.add(checked)
         if not len(ticks):
             return
         newest = int(np.maximum(ticks.ts_quote, ticks.ts_trade).max())
@@ -230,7 +242,7 @@ class LiveRun:
             counts.lag.add(self._machine_ns(event.received_ns - newest), len(ticks))
         rows = named_frame(ticks.batch(self._names), self._run_id, event.service)
         await self._offer(HotFrame("ticks", rows, event.received_ns))
-        counts.beyond += self._desk.add(ticks.trades())
+        self._for_bars.append(ticks)
 
     def _take_bars(self, event: BarEvent) -> None:
         self.counts.chart_bars += event.bars.num_rows
@@ -274,13 +286,14 @@ class LiveRun:
         last_commit = self._clock.monotonic_ns()
         while True:
             await asyncio.sleep(self._policy.beat_s)
-            self.waiting = (len(self._hot), len(self._cold))
+            self.waiting = (len(self._hot), len(self._keeper))
             self._suspect(self._gap_desk.look(self._clock.now_ns()))
             self._close_bars(self._clock.now_ns() - self._lateness_ns)
-            if self._clock.monotonic_ns() - last_commit >= self._policy.commit_s * _NS_PER_S:
+            is_due = self._clock.monotonic_ns() - last_commit >= self._policy.commit_s * _NS_PER_S
+            if is_due:
                 last_commit = self._clock.monotonic_ns()
-                await self._hand_portion()
                 self._sinks.cold.project(Bars.empty(), self.metrics())
+            await self._hand_over(is_due=is_due)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the figures so far as rows of `pipeline_metrics`."""
@@ -303,6 +316,8 @@ class LiveRun:
         }
 
     def _close_bars(self, watermark_ns: int) -> None:
+        arrived, self._for_bars = self._for_bars, []
+        self.counts.beyond += self._desk.add(Ticks.concat(arrived).trades())
         bars = self._desk.closed(watermark_ns, self._clock.now_ns())
         self._closed_ns = watermark_ns
         self.counts.late, self.counts.outside = self._desk.late, self._desk.outside
@@ -314,9 +329,9 @@ class LiveRun:
         self._buffer.add_bars(bars)
         self._sinks.cold.project(bars, ())
 
-    async def _hand_portion(self) -> None:
-        collected = self._buffer.take(self._closed_ns)
-        while len(collected) and not self._cold.offer(collected):
+    async def _hand_over(self, *, is_due: bool) -> None:
+        piece = self._buffer.take(self._closed_ns, is_due=is_due)
+        while (len(piece) or is_due) and not self._keeper.take(piece):
             self.counts.held_back += 1
             await asyncio.sleep(self._policy.beat_s)
 
@@ -327,14 +342,12 @@ class LiveRun:
         that is not over is never written.
         """
         self._close_bars(self._clock.now_ns())
-        await self._hand_portion()
+        await self._hand_over(is_due=True)
         self._sinks.cold.project(Bars.empty(), self.metrics())
         loop = asyncio.get_running_loop()
-        for worker in (self._hot, self._cold):
-            if not await loop.run_in_executor(None, worker.close, self._policy.drain_s):
-                _log.error("%s did not finish in %g s", worker.name, self._policy.drain_s)
-        if not await loop.run_in_executor(None, self._sinks.hot.close, self._policy.drain_s):
-            _log.error("the last quotes were not written in %g s", self._policy.drain_s)
+        for name, close in (("Redis", self._hot.close), ("the archive", self._keeper.close)):
+            if not await loop.run_in_executor(None, close, self._policy.drain_s):
+                _log.error("%s did not take everything in %g s", name, self._policy.drain_s)
 
     def _publish(self, frames: list[HotFrame]) -> None:
         self._sinks.hot.publish(frames)
@@ -349,12 +362,11 @@ class LiveRun:
     def _machine_ns(self, market_ns: int) -> int:
         return round(market_ns / self._policy.market_speed)
 
-    def _commit(self, collected: list[Collected]) -> None:
-        portions = [each.portion() for each in collected]
-        self._sinks.cold.commit(portions)
-        self.counts.stored += sum(
-            portion.trades.num_rows + portion.quotes.num_rows for portion in portions
-        )
-        closed = [portion.closed_ns for portion in portions if portion.closed_ns is not None]
-        if closed:
-            self._noted(closed[-1])
+    def _committed(self, kept: Kept) -> None:
+        self.counts.stored += kept.rows
+        self.counts.write_errors = kept.write_errors
+        self._noted(kept.closed_ns)
+
+
+def _keep_here(cold: ColdSink, facts: RunFacts, committed: Committed) -> Keeper:
+    return LocalKeeper(facts, cold, committed)

@@ -82,6 +82,8 @@ class PlayedFeed:
 class Kept:
     """Remember what a run hands out."""
 
+    write_errors = 0
+
     def __init__(self) -> None:
         self.frames: list[HotFrame] = []
         self.portions: list[Portion] = []
@@ -89,9 +91,6 @@ class Kept:
 
     def publish(self, frames: list[HotFrame]) -> None:
         self.frames += frames
-
-    def close(self, timeout_s: float) -> bool:
-        return True
 
     def commit(self, portions: list[Portion]) -> None:
         self.portions += portions

@@ -37,15 +37,14 @@ STEPS = {"1s": S, "1m": 60 * S, "5m": 300 * S}
 class Kept:
     """Remember what a run hands out."""
 
+    write_errors = 0
+
     def __init__(self) -> None:
         self.rows = 0
         self.portions: list[Portion] = []
 
     def publish(self, frames: list[HotFrame]) -> None:
         self.rows += sum(frame.rows.num_rows for frame in frames)
-
-    def close(self, timeout_s: float) -> bool:
-        return True
 
     def commit(self, portions: list[Portion]) -> None:
         self.portions += portions

@@ -33,9 +33,6 @@ class HotSink(Protocol):
     def publish(self, frames: list[HotFrame]) -> None:
         """Write frames in their order; an outage is bridged by the sink itself."""
 
-    def close(self, timeout_s: float) -> bool:
-        """Write what waits; say whether that was done in time."""
-
 
 @dataclass(frozen=True, slots=True)
 class Portion:
@@ -67,6 +64,10 @@ class Portion:
 
 class ColdSink(Protocol):
     """Keep what is final."""
+
+    @property
+    def write_errors(self) -> int:
+        """Return how many writes InfluxDB has refused or missed so far."""
 
     def commit(self, portions: list[Portion]) -> None:
         """Store portions in their order, each wholly or not at all."""

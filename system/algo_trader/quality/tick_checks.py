@@ -10,18 +10,18 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from system.algo_trader.market.ticks import NO_TIME, Ticks
-from system.algo_trader.quality.tick_kernels import NO_RULE, recent_kernel, repeats_kernel
+from system.algo_trader.market.ticks import Ticks
+from system.algo_trader.quality.tick_kernels import NO_RULE, recent_kernel, row_kernel
 from system.algo_trader.quality.tick_rules import REFUSING, TickRule
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 _NS_PER_S: Final = 1_000_000_000
-_PRICES: Final = ("bid", "ask", "last")
-_COUNTS: Final = ("bid_size", "ask_size", "last_size", "total", "ts_quote", "ts_trade")
-"""What an update says, beside the moment of its arrival."""
+_NONE: Final = Ticks.of_rows([])
+_PRICES: Final = 3
+_COUNTS: Final = 6
+"""How much an update says, beside the moment of its arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,74 +92,48 @@ class TickChecks:
         self._band = np.full((symbols, 2), np.nan)
         self._outside = np.zeros(symbols, dtype=np.int64)
         self._same = np.zeros(symbols, dtype=np.int64)
-        self._said_prices = np.zeros((symbols, len(_PRICES)))
-        self._said_counts = np.zeros((symbols, len(_COUNTS)), dtype=np.int64)
+        self._said_prices = np.zeros((symbols, _PRICES))
+        self._said_counts = np.zeros((symbols, _COUNTS), dtype=np.int64)
         self._has_said = np.zeros(symbols, dtype=np.bool_)
         self.counts: Counter[TickRule] = Counter()
 
     def check(self, ticks: Ticks) -> CheckedTicks:
         """Sort the rows of one frame into accepted and rejected ones."""
-        broken: dict[TickRule, Mask] = {
-            **self._values(ticks),
-            **self._times(ticks),
-            TickRule.DUPLICATE: self._repeats(ticks),
-        }
-        refused = np.full(len(ticks), NO_RULE, dtype=np.int64)
+        limits = self._limits
         rules = list(TickRule)
-        for number, rule in enumerate(rules):
-            mask = broken.get(rule)
-            if mask is None or rule not in self._on or not mask.any():
-                continue
-            self.counts[rule] += int(mask.sum())
-            if rule in REFUSING:
-                refused[mask & (refused < 0)] = number
-        self._against_recent(ticks, refused, rules)
-        bad = refused >= 0
-        if not bad.any():
-            return CheckedTicks(ticks, ticks.take(bad), ())
-        return CheckedTicks(
-            ticks.take(~bad), ticks.take(bad), tuple(rules[number] for number in refused[bad])
-        )
-
-    def _values(self, ticks: Ticks) -> dict[TickRule, Mask]:
-        limits = self._limits
-        prices = np.stack([ticks.bid, ticks.ask, ticks.last])
-        sizes = np.stack([ticks.bid_size, ticks.ask_size, ticks.last_size, ticks.volume])
-        with np.errstate(invalid="ignore"):
-            return {
-                TickRule.NO_PRICE: np.isnan(prices).all(axis=0),
-                TickRule.PRICE_RANGE: (np.abs(prices) > limits.largest_price).any(axis=0),
-                TickRule.SIZE_RANGE: (sizes > limits.largest_size).any(axis=0),
-                TickRule.CROSSED: ticks.is_quote & (ticks.bid > ticks.ask),
-                TickRule.LOCKED: ticks.is_quote & (ticks.bid == ticks.ask),
-            }
-
-    def _times(self, ticks: Ticks) -> dict[TickRule, Mask]:
-        limits = self._limits
-        newest = np.maximum(
-            np.where(ticks.is_quote, ticks.ts_quote, NO_TIME),
-            np.where(ticks.is_trade, ticks.ts_trade, NO_TIME),
-        )
-        known = newest != NO_TIME
-        return {
-            TickRule.FUTURE_TIME: known
-            & (newest > ticks.ts_recv + int(limits.future_s * _NS_PER_S)),
-            TickRule.STALE_TIME: known & (newest < ticks.ts_recv - int(limits.stale_s * _NS_PER_S)),
-        }
-
-    def _repeats(self, ticks: Ticks) -> Mask:
-        """Mark rows that claim to bring something new and say the same as the row before."""
-        repeats = np.empty(len(ticks), dtype=np.bool_)
-        repeats_kernel(
+        broken = np.empty(len(ticks), dtype=np.int64)
+        every = row_kernel(
             ticks.symbol,
-            np.stack([getattr(ticks, name) for name in _PRICES]),
-            np.stack([getattr(ticks, name) for name in _COUNTS]),
+            (ticks.bid, ticks.ask, ticks.last),
+            (ticks.bid_size, ticks.ask_size, ticks.last_size, ticks.volume),
+            ticks.total,
+            (ticks.ts_quote, ticks.ts_trade, ticks.ts_recv),
+            ticks.is_quote,
+            ticks.is_trade,
+            limits.largest_price,
+            limits.largest_size,
+            int(limits.future_s * _NS_PER_S),
+            int(limits.stale_s * _NS_PER_S),
             self._said_prices,
             self._said_counts,
             self._has_said,
-            repeats,
+            broken,
         )
-        return repeats & (ticks.is_quote | ticks.is_trade)
+        refused = np.full(len(ticks), NO_RULE, dtype=np.int64)
+        for number, rule in enumerate(rules):
+            if not every >> number & 1 or rule not in self._on:
+                continue
+            mask = (broken >> number & 1).astype(np.bool_)
+            self.counts[rule] += int(mask.sum())
+            if rule in REFUSING:
+                refused[mask & (refused == NO_RULE)] = number
+        self._against_recent(ticks, refused, rules)
+        bad = refused != NO_RULE
+        if not bad.any():
+            return CheckedTicks(ticks, _NONE, ())
+        return CheckedTicks(
+            ticks.take(~bad), ticks.take(bad), tuple(rules[number] for number in refused[bad])
+        )
 
     def _against_recent(self, ticks: Ticks, refused: Int64s, rules: list[TickRule]) -> None:
         """Judge trades by the symbol's recent ones, and remember those that are believed."""

@@ -15,39 +15,114 @@ _MAD_TO_SIGMA: Final = 1.4826
 NO_RULE: Final = -1
 
 
+NO_PRICE: Final = 1 << 0
+PRICE_RANGE: Final = 1 << 1
+SIZE_RANGE: Final = 1 << 2
+CROSSED: Final = 1 << 3
+LOCKED: Final = 1 << 4
+FUTURE_TIME: Final = 1 << 5
+STALE_TIME: Final = 1 << 6
+DUPLICATE: Final = 1 << 7
+"""What a row has broken, in the order of the rules."""
+
+_NO_TIME: Final = -1
+
+
 @kernel
-def repeats_kernel(
+def row_kernel(
     symbol: npt.NDArray[np.int64],
-    numbers: npt.NDArray[np.float64],
-    counts: npt.NDArray[np.int64],
-    said_numbers: npt.NDArray[np.float64],
+    prices: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    sizes: tuple[
+        npt.NDArray[np.int64],
+        npt.NDArray[np.int64],
+        npt.NDArray[np.int64],
+        npt.NDArray[np.int64],
+    ],
+    total: npt.NDArray[np.int64],
+    times: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    is_quote: npt.NDArray[np.bool_],
+    is_trade: npt.NDArray[np.bool_],
+    largest_price: float,
+    largest_size: int,
+    future_ns: int,
+    stale_ns: int,
+    said_prices: npt.NDArray[np.float64],
     said_counts: npt.NDArray[np.int64],
     has_said: npt.NDArray[np.bool_],
-    repeats: npt.NDArray[np.bool_],
-) -> None:
-    """Say which rows hold what the row of their symbol before them held, and remember each.
+    broken: npt.NDArray[np.int64],
+) -> int:
+    """Judge each row by itself and by the row of its symbol before it.
 
     Args:
-        symbol: Of each row, (n,).
-        numbers: Prices, NaN equal to itself, (p, n).
-        counts: Sizes and times, (c, n).
-        said_numbers: The last of each symbol, (m, p).
-        said_counts: Likewise, (m, c).
-        has_said: Whether there is a last one, (m,).
-        repeats: Out, (n,).
+        symbol: Of each row, (n,), as are all arrays but the `said_` ones.
+        prices: Bid, offer, last; NaN where nothing is known.
+        sizes: At the bid, at the offer, of the last trade, traded since the row before.
+        total: The running total.
+        times: Of the quote, of the trade, of arrival, nanoseconds UTC.
+        is_quote: Whether it brings a quote.
+        is_trade: Whether it shows a trade.
+        largest_price: Prices beyond it are refused.
+        largest_size: Sizes beyond it are refused.
+        future_ns: How far the exchange's clock may be ahead of ours.
+        stale_ns: How old a row may be when it arrives.
+        said_prices: What each symbol said last, (m, 3).
+        said_counts: Likewise sizes, total and times, (m, 6).
+        has_said: Whether it has said anything, (m,).
+        broken: The rules that each row breaks, out.
+
+    Returns:
+        The rules that any row breaks.
     """
+    bid, ask, last = prices
+    bid_size, ask_size, last_size, volume = sizes
+    ts_quote, ts_trade, ts_recv = times
+    every = 0
     for row in range(len(symbol)):
-        key = symbol[row]
+        key, found = symbol[row], 0
+        if np.isnan(bid[row]) and np.isnan(ask[row]) and np.isnan(last[row]):
+            found |= NO_PRICE
+        if (
+            abs(bid[row]) > largest_price
+            or abs(ask[row]) > largest_price
+            or abs(last[row]) > largest_price
+        ):
+            found |= PRICE_RANGE
+        if max(bid_size[row], ask_size[row], last_size[row], volume[row]) > largest_size:
+            found |= SIZE_RANGE
+        if is_quote[row] and bid[row] > ask[row]:
+            found |= CROSSED
+        if is_quote[row] and bid[row] == ask[row]:
+            found |= LOCKED
+        newest = ts_quote[row] if is_quote[row] else _NO_TIME
+        if is_trade[row]:
+            newest = max(newest, ts_trade[row])
+        if newest != _NO_TIME:
+            if newest > ts_recv[row] + future_ns:
+                found |= FUTURE_TIME
+            elif newest < ts_recv[row] - stale_ns:
+                found |= STALE_TIME
         same = has_said[key]
-        for place in range(numbers.shape[0]):
-            value, before = numbers[place, row], said_numbers[key, place]
-            same &= value == before or (np.isnan(value) and np.isnan(before))
-            said_numbers[key, place] = value
-        for place in range(counts.shape[0]):
-            same &= counts[place, row] == said_counts[key, place]
-            said_counts[key, place] = counts[place, row]
         has_said[key] = True
-        repeats[row] = same
+        for place in range(3):
+            price, before = prices[place][row], said_prices[key, place]
+            same &= price == before or (np.isnan(price) and np.isnan(before))
+            said_prices[key, place] = price
+        counts = (
+            bid_size[row],
+            ask_size[row],
+            last_size[row],
+            total[row],
+            ts_quote[row],
+            ts_trade[row],
+        )
+        for place in range(6):
+            same &= counts[place] == said_counts[key, place]
+            said_counts[key, place] = counts[place]
+        if same and (is_quote[row] or is_trade[row]):
+            found |= DUPLICATE
+        broken[row] = found
+        every |= found
+    return every
 
 
 @kernel
