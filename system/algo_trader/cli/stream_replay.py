@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from system.algo_trader.pipeline.cold_store import ColdStore
     from system.algo_trader.pipeline.keeper import LocalKeeper
     from system.algo_trader.pipeline.live import Sinks
-    from system.algo_trader.pipeline.pieces import Committed, RunFacts
+    from system.algo_trader.pipeline.pieces import RunFacts, Told
     from system.algo_trader.pipeline.sinks import HotFrame, Portion
     from system.algo_trader.quality.tick_rules import TickRule
     from system.algo_trader.runtime import Runtime
@@ -241,12 +241,10 @@ def _sinks(runtime: Runtime, facts: FeedFacts, is_dry: bool) -> Iterator[Sinks]:
         cold.close(60.0)
 
 
-def _keeper(
-    runtime: Runtime, cold: ColdStore, facts: RunFacts, committed: Committed
-) -> LocalKeeper:
+def _keeper(runtime: Runtime, cold: ColdStore, facts: RunFacts, told: Told) -> LocalKeeper:
     from system.algo_trader.pipeline.keeper import LocalKeeper
     from system.algo_trader.pipeline.last_quotes import LastQuotes
 
     about = {"source": str(facts.source), "is_synthetic": str(facts.source.is_simulated).lower()}
     quotes = LastQuotes(runtime.redis.hot_quotes(), facts.names, about)
-    return LocalKeeper(facts, cold, committed, quotes)
+    return LocalKeeper(facts, cold, told, quotes)

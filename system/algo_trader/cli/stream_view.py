@@ -69,7 +69,7 @@ def show_end(run: LiveRun) -> None:
     """Print what a run has done."""
     from system.algo_trader import terminal
 
-    counts, charts = run.counts, run.charts.result
+    counts, charts = run.counts, run.charts
     compared = charts.equal + charts.prices_differ + charts.volume_differs
     rows: dict[str, Any] = {
         "updates": f"{counts.received.total():,} received, {counts.accepted.total():,} accepted, "

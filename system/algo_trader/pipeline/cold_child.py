@@ -42,6 +42,8 @@ LOCK_WAIT_S: Final = 300.0
 """How long a compaction or an import of another process may hold the archive."""
 NICENESS: Final = 19
 """Storing yields to what carries ticks to Redis."""
+REST: Final = 3.0
+"""InfluxDB gets at most a quarter of one core's time, as long as it keeps up."""
 _ROOM_WAIT_S: Final = 0.05
 _log = get_logger("pipeline.cold_child")
 
@@ -135,7 +137,7 @@ def _opened(places: Places, stack: ExitStack, tell: Callable[[Answer], None]) ->
     stack.enter_context(influx)
     redis = stack.enter_context(AlgoTraderRedisClient(places.redis_url, places.realm))
     archive = Archive(places.realm.archive_root / "archive", lock_timeout_s=LOCK_WAIT_S)
-    return Storing(ColdStore(archive, influx), redis, tell)
+    return Storing(ColdStore(archive, influx, REST), redis, tell)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from system.algo_trader.market.bars import Bars
-from system.algo_trader.pipeline.pieces import Kept, Piece, RunFacts
+from system.algo_trader.pipeline.pieces import Built, Kept, Piece, RunFacts
 from system.algo_trader.pipeline.sinks import Portion
 from system.algo_trader.realm import Realm
 
@@ -80,4 +80,4 @@ class Failed:
 
 
 Request = Places | RunFacts | Piece | Commit | Project | EndRun | End
-Answer = Kept | Done | Failed
+Answer = Kept | Built | Done | Failed

@@ -26,7 +26,7 @@ from system.algo_trader.pipeline.cold_messages import (
     Project,
     Request,
 )
-from system.algo_trader.pipeline.pieces import Committed, Keeper, Kept, Piece, RunFacts
+from system.algo_trader.pipeline.pieces import Built, Keeper, Kept, Piece, RunFacts, Told
 from system.algo_trader.pipeline.sinks import Portion
 from system.algo_trader.pipeline.worker import Worker
 
@@ -68,7 +68,7 @@ class ColdProcess:
         self._answers: deque[Done] = deque()
         self._changed = threading.Condition()
         self._is_ending = False
-        self._committed: Committed | None = None
+        self._told: Told | None = None
         self._outbox: Worker[Request] = Worker("to-keeper", self._send, _REQUESTS_WAIT)
         self._reader = threading.Thread(target=self._read, name="from-keeper", daemon=True)
         self._reader.start()
@@ -103,9 +103,9 @@ class ColdProcess:
         """Hand bars and figures to InfluxDB. Errors as `commit`."""
         self._post(Project(bars, tuple(metrics)))
 
-    def keeper(self, facts: RunFacts, committed: Committed) -> Keeper:
+    def keeper(self, facts: RunFacts, told: Told) -> Keeper:
         """Return what collects the pieces of a run there."""
-        self._committed = committed
+        self._told = told
         self._post(facts)
         return _Remote(self)
 
@@ -179,10 +179,11 @@ class ColdProcess:
                 self._changed.notify_all()
 
     def _take(self, answer: Answer) -> None:
-        if isinstance(answer, Kept):
-            self.write_errors = answer.write_errors
-            if self._committed is not None:
-                self._committed(answer)
+        if isinstance(answer, Kept | Built):
+            if isinstance(answer, Kept):
+                self.write_errors = answer.write_errors
+            if self._told is not None:
+                self._told(answer)
             return
         with self._changed:
             if isinstance(answer, Failed):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +25,9 @@ from system.algo_trader.storage.tables import table_named
 
 _log = get_logger("pipeline.cold_store")
 _LIMIT: Final = 100_000
+_BLOCK: Final = 10_000
+_SPREAD_S: Final = 20.0
+"""How long one portion's trades or quotes may be spread over: the next one comes in a minute."""
 _MANY: Final = 16
 """From so many symbols on, rows share files: each file has to reach the disk by itself."""
 
@@ -42,7 +47,7 @@ class _Records:
     table: pa.Table
 
 
-_Item = Bars | _Figures | _Records
+_Item = Bars | _Figures
 
 
 class LiveSeries(Protocol):
@@ -64,17 +69,23 @@ class ColdStore:
     Args:
         archive: The truth.
         influx: The projection.
+        rest: How many times as long as a block of trades or quotes took the next one waits; bars
+            and figures wait for neither. It spreads a minute's work over the next one, where a
+            burst would take both cores of a small machine from what is live.
 
     Attributes:
         write_errors: Writes that InfluxDB has refused or missed so far.
     """
 
-    def __init__(self, archive: Archive, influx: LiveSeries) -> None:
+    def __init__(self, archive: Archive, influx: LiveSeries, rest: float = 0.0) -> None:
         self._archive = archive
         self._influx = influx
         self._slots: dict[str, SlotCounter] = {}
         self.write_errors = 0
+        self._rest = rest
+        self._hurry = threading.Event()
         self._worker: Worker[_Item] = Worker("to-influxdb", self._write, _LIMIT)
+        self._tapes: Worker[_Records] = Worker("tape-to-influxdb", self._write_tapes, _LIMIT)
 
     def commit(self, portions: list[Portion]) -> None:
         """Store portions, each in one transaction that carries its mark."""
@@ -97,7 +108,7 @@ class ColdStore:
             for dataset, rows in _tapes(portion):
                 if rows.num_rows:
                     numbered = self._slots[dataset].numbered(rows)
-                    self._worker.offer(_Records(table_named(dataset), numbered))
+                    self._tapes.offer(_Records(table_named(dataset), numbered))
 
     def project(self, bars: Bars, metrics: Sequence[dict[str, object]]) -> None:
         """Hand bars and figures to the thread that writes them.
@@ -112,7 +123,9 @@ class ColdStore:
 
     def close(self, timeout_s: float) -> bool:
         """Write what waits; say whether that was done in time."""
-        return self._worker.close(timeout_s)
+        self._hurry.set()
+        is_done = self._tapes.close(timeout_s)
+        return self._worker.close(timeout_s) and is_done
 
     def _count_earlier(self, portion: Portion) -> None:
         """Let rows of an earlier run keep their places in InfluxDB."""
@@ -125,10 +138,19 @@ class ColdStore:
         bars = [each for each in batch if isinstance(each, Bars)]
         self._attempt(lambda: self._influx.write_candles(Bars.concat(bars)), bool(bars))
         for each in batch:
-            if isinstance(each, _Records):
-                self._attempt(partial(self._influx.write_columns, each.schema, each.table))
-            elif isinstance(each, _Figures):
+            if isinstance(each, _Figures):
                 self._attempt(partial(self._influx.write_pipeline_metrics, each.rows))
+
+    def _write_tapes(self, batch: list[_Records]) -> None:
+        for each in batch:
+            begun = time.monotonic()
+            for first in range(0, each.table.num_rows, _BLOCK):
+                start = time.monotonic()
+                rows = each.table.slice(first, _BLOCK)
+                self._attempt(partial(self._influx.write_columns, each.schema, rows))
+                now = time.monotonic()
+                if self._rest and now - begun < _SPREAD_S:
+                    self._hurry.wait(self._rest * (now - start))
 
     def _attempt(self, write: Callable[[], object], is_wanted: bool = True) -> None:
         if not is_wanted:

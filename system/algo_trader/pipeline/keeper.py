@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from system.algo_trader.market.bars import Bars
+from system.algo_trader.pipeline.bar_book import BarBook
 from system.algo_trader.pipeline.last_quotes import LastQuotes
-from system.algo_trader.pipeline.pieces import Committed, Kept, Piece, RunFacts, portion_of
+from system.algo_trader.pipeline.pieces import Kept, Piece, RunFacts, Told, portion_of
 from system.algo_trader.pipeline.sinks import ColdSink
 from system.algo_trader.pipeline.worker import Worker
 
@@ -11,12 +13,12 @@ PORTIONS_WAIT = 20
 
 
 class LocalKeeper:
-    """Collect pieces until one is due, and let a thread store them together.
+    """Build bars, collect pieces until one is due, and let a thread store them together.
 
     Args:
         facts: Of their run.
         cold: Where portions go.
-        committed: Told of each portion that is stored, in that thread.
+        told: Told what was built and stored.
         quotes: Where the last quotes go; None for nowhere.
         limit: Portions that may wait.
     """
@@ -25,17 +27,21 @@ class LocalKeeper:
         self,
         facts: RunFacts,
         cold: ColdSink,
-        committed: Committed,
+        told: Told,
         quotes: LastQuotes | None = None,
         limit: int = PORTIONS_WAIT,
     ) -> None:
         self._facts = facts
         self._cold = cold
-        self._committed = committed
+        self._told = told
         self._quotes = quotes
         self._limit = limit
+        self._book = BarBook(facts)
         self._pieces: list[Piece] = []
-        self._worker: Worker[tuple[Piece, ...]] = Worker("to-archive", self._store, limit)
+        self._bars: list[Bars] = []
+        self._worker: Worker[tuple[list[Piece], list[Bars]]] = Worker(
+            "to-archive", self._store, limit
+        )
 
     def __len__(self) -> int:
         """Return how many portions wait to be stored."""
@@ -47,15 +53,20 @@ class LocalKeeper:
         Raises:
             BaseException: What ended the thread, if it failed.
         """
-        pieces = (*self._pieces, piece)
-        if piece.is_due and any(map(len, pieces)):
-            if not self._worker.offer(pieces):
-                return False
-            self._pieces = []
-        elif len(piece):
+        if piece.is_due and len(self._worker) >= self._limit:
+            return False
+        bars = self._book.take(piece)
+        if len(bars):
+            self._bars.append(bars)
+            self._cold.project(bars, ())
+        if len(piece):
             self._pieces.append(piece)
         if self._quotes is not None:
             self._quotes.take(piece.ticks)
+        self._told(self._book.figures)
+        if piece.is_due and (self._pieces or self._bars):
+            self._worker.offer((self._pieces or [piece], self._bars))
+            self._pieces, self._bars = [], []
         return True
 
     def close(self, timeout_s: float) -> bool:
@@ -63,9 +74,9 @@ class LocalKeeper:
         is_stored = self._worker.close(timeout_s)
         return (self._quotes is None or self._quotes.close(timeout_s)) and is_stored
 
-    def _store(self, batch: list[tuple[Piece, ...]]) -> None:
-        for pieces in batch:
-            portion = portion_of(self._facts, pieces)
+    def _store(self, batch: list[tuple[list[Piece], list[Bars]]]) -> None:
+        for pieces, bars in batch:
+            portion = portion_of(self._facts, pieces, bars)
             self._cold.commit([portion])
             rows = portion.trades.num_rows + portion.quotes.num_rows
-            self._committed(Kept(rows, pieces[-1].closed_ns, self._cold.write_errors))
+            self._told(Kept(rows, pieces[-1].closed_ns, self._cold.write_errors))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -66,7 +66,7 @@ class LastQuotes:
         self._thread = threading.Thread(target=self._run, name="to-quotes", daemon=True)
         self._thread.start()
 
-    def take(self, frames: Iterable[Ticks]) -> None:
+    def take(self, ticks: Ticks) -> None:
         """Take rows; the last one of a symbol is what is known of it.
 
         Raises:
@@ -75,9 +75,8 @@ class LastQuotes:
         if self._failure is not None:
             raise self._failure
         with self._lock:
-            for frame in frames:
-                for row, symbol in enumerate(frame.symbol.tolist()):
-                    self._newest[symbol] = (frame, row)
+            for row, symbol in enumerate(ticks.symbol.tolist()):
+                self._newest[symbol] = (ticks, row)
 
     def close(self, timeout_s: float) -> bool:
         """Write what waits and end; say whether that was done in time. Errors as `take`."""

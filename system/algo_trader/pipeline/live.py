@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -31,15 +32,14 @@ from system.algo_trader.market.source import Source
 from system.algo_trader.market.stream_gap import StreamGap
 from system.algo_trader.market.ticks import NO_TIME, Ticks
 from system.algo_trader.market.trade_columns import TradeColumns
-from system.algo_trader.pipeline.bar_desk import BarDesk
 from system.algo_trader.pipeline.bar_rows import streamed_bars
-from system.algo_trader.pipeline.chart_check import ChartCheck
+from system.algo_trader.pipeline.chart_check import Compared
 from system.algo_trader.pipeline.counts import LiveCounts
 from system.algo_trader.pipeline.gap_desk import Carried, GapDesk, carried_by_own
 from system.algo_trader.pipeline.gap_log import GapLog
 from system.algo_trader.pipeline.keeper import LocalKeeper
 from system.algo_trader.pipeline.live_metrics import Moment, document, live_metrics
-from system.algo_trader.pipeline.pieces import Committed, Keeper, Kept, PieceBuffer, RunFacts
+from system.algo_trader.pipeline.pieces import Built, Keeper, Kept, PieceBuffer, RunFacts, Told
 from system.algo_trader.pipeline.run_notes import named_frame
 from system.algo_trader.pipeline.sinks import ColdSink, HotFrame, HotSink
 from system.algo_trader.pipeline.worker import Worker
@@ -47,7 +47,7 @@ from system.algo_trader.quality.tick_checks import TickChecks
 
 _log = get_logger("pipeline.live")
 _NS_PER_S = 1_000_000_000
-Keeping = Callable[[RunFacts, Committed], Keeper]
+Keeping = Callable[[RunFacts, Told], Keeper]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,29 +143,24 @@ class LiveRun:
         self._hours = hours
         self._sinks = sinks
         self._checks = checks
+        # Loads its compiled loops, before anything waits for them.
+        checks.check(Ticks.of_rows([]))
         self._clock = clock
         self._policy = policy if policy is not None else LivePolicy()
         self._source: Source = feed.facts.source.of_live
-        symbols = [each.symbol for each in instruments]
-        self._names = pa.array(symbols, pa.string())
+        self._names = pa.array([each.symbol for each in instruments], pa.string())
         self._calendars = {each.symbol: each.calendar for each in instruments}
         self._noted = noted
-        self._desk = BarDesk(instruments, hours, self._source)
         self._closed_ns = clock.now_ns() - self._lateness_ns
-        if earlier is not None:
-            # What is over by now was given out by the run before, or has been rebuilt.
-            self._desk.add(earlier)
-            self._desk.closed(self._closed_ns, self._closed_ns)
         self._buffer = PieceBuffer()
-        self._for_bars: list[Ticks] = []
         self._hot: Worker[HotFrame] = Worker("to-redis", self._publish, self._policy.hot_limit)
-        facts = RunFacts(run_id, tuple(symbols), self._source)
+        facts = RunFacts(run_id, tuple(instruments), self._source, hours, self._closed_ns, earlier)
         keeping = sinks.keeping or partial(_keep_here, sinks.cold)
-        self._keeper = keeping(facts, self._committed)
+        self._keeper = keeping(facts, self._told)
         self._stopping = asyncio.Event()
         self.counts = LiveCounts()
         self._gap_desk = GapDesk(feed, instruments, hours, run_id, carried)
-        self.charts = ChartCheck()
+        self.charts = Compared()
         self.complaints: list[str] = []
         self.status = "not connected yet"
         self.waiting = (0, 0)
@@ -228,21 +223,21 @@ class LiveRun:
     async def _take_ticks(self, event: TickEvent) -> None:
         counts = self.counts
         counts.received[event.service] += len(event.ticks)
-        self._suspect(self._gap_desk.heard(event.service, event.ticks.symbol, event.received_ns))
         checked = self._checks.check(event.ticks)
+        ticks = checked.accepted
+        if len(ticks):
+            rows = named_frame(ticks.batch(self._names), self._run_id, event.service)
+            await self._offer(HotFrame("ticks", rows, event.received_ns))
+        # It is on its way: the rest is for those who wait less eagerly.
+        counts.accepted[event.service] += len(ticks)
         for rule in checked.rules:
             counts.rejected[str(rule)] += 1
-        ticks = checked.accepted
-        counts.accepted[event.service] += len(ticks)
         self._buffer.add(checked)
-        if not len(ticks):
-            return
-        newest = int(np.maximum(ticks.ts_quote, ticks.ts_trade).max())
-        if newest != NO_TIME and self._policy.measures:
-            counts.lag.add(self._machine_ns(event.received_ns - newest), len(ticks))
-        rows = named_frame(ticks.batch(self._names), self._run_id, event.service)
-        await self._offer(HotFrame("ticks", rows, event.received_ns))
-        self._for_bars.append(ticks)
+        self._suspect(self._gap_desk.heard(event.service, event.ticks.symbol, event.received_ns))
+        if self._policy.measures and len(ticks):
+            newest = int(np.maximum(ticks.ts_quote, ticks.ts_trade).max())
+            if newest != NO_TIME:
+                counts.lag.add(self._machine_ns(event.received_ns - newest), len(ticks))
 
     def _take_bars(self, event: BarEvent) -> None:
         self.counts.chart_bars += event.bars.num_rows
@@ -254,9 +249,7 @@ class LiveRun:
             batch = event.bars.filter(pa.array(mine, pa.bool_()))
             if batch.num_rows:
                 bars = streamed_bars(batch, spans, source, event.received_ns)
-                self.charts.streamed(bars)
-                self._buffer.add_bars(bars)
-                self._sinks.cold.project(bars, ())
+                self._buffer.add_streamed(bars)
 
     def _suspect(self, gaps: list[StreamGap]) -> None:
         """Record silences that were unusual; nothing is fetched for what may not be missing."""
@@ -288,12 +281,11 @@ class LiveRun:
             await asyncio.sleep(self._policy.beat_s)
             self.waiting = (len(self._hot), len(self._keeper))
             self._suspect(self._gap_desk.look(self._clock.now_ns()))
-            self._close_bars(self._clock.now_ns() - self._lateness_ns)
             is_due = self._clock.monotonic_ns() - last_commit >= self._policy.commit_s * _NS_PER_S
             if is_due:
                 last_commit = self._clock.monotonic_ns()
                 self._sinks.cold.project(Bars.empty(), self.metrics())
-            await self._hand_over(is_due=is_due)
+            await self._hand_over(self._lateness_ns, is_due=is_due)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the figures so far as rows of `pipeline_metrics`."""
@@ -310,28 +302,16 @@ class LiveRun:
     def document(self) -> dict[str, Any]:
         """Return the figures so far for machines."""
         return document(self.counts, self.gaps, self._feed.health(), self.status) | {
-            "charts": asdict(self.charts.result),
+            "charts": asdict(self.charts),
             "waiting": {"to_redis": self.waiting[0], "to_archive": self.waiting[1]},
             "complaints": self.complaints,
         }
 
-    def _close_bars(self, watermark_ns: int) -> None:
-        arrived, self._for_bars = self._for_bars, []
-        self.counts.beyond += self._desk.add(Ticks.concat(arrived).trades())
-        bars = self._desk.closed(watermark_ns, self._clock.now_ns())
-        self._closed_ns = watermark_ns
-        self.counts.late, self.counts.outside = self._desk.late, self._desk.outside
-        if not len(bars):
-            return
-        for series in bars.table.column("timeframe").value_counts().to_pylist():
-            self.counts.bars[series["values"]] += series["counts"]
-        self.charts.built(bars)
-        self._buffer.add_bars(bars)
-        self._sinks.cold.project(bars, ())
-
-    async def _hand_over(self, *, is_due: bool) -> None:
-        piece = self._buffer.take(self._closed_ns, is_due=is_due)
-        while (len(piece) or is_due) and not self._keeper.take(piece):
+    async def _hand_over(self, lateness_ns: int, *, is_due: bool) -> None:
+        now = self._clock.now_ns()
+        self._closed_ns = now - lateness_ns
+        piece = self._buffer.take(self._closed_ns, now, is_due=is_due)
+        while not self._keeper.take(piece):
             self.counts.held_back += 1
             await asyncio.sleep(self._policy.beat_s)
 
@@ -341,8 +321,7 @@ class LiveRun:
         Bars that are still open are left: the trades they were built from are stored, and a bar
         that is not over is never written.
         """
-        self._close_bars(self._clock.now_ns())
-        await self._hand_over(is_due=True)
+        await self._hand_over(0, is_due=True)
         self._sinks.cold.project(Bars.empty(), self.metrics())
         loop = asyncio.get_running_loop()
         for name, close in (("Redis", self._hot.close), ("the archive", self._keeper.close)):
@@ -362,11 +341,18 @@ class LiveRun:
     def _machine_ns(self, market_ns: int) -> int:
         return round(market_ns / self._policy.market_speed)
 
-    def _committed(self, kept: Kept) -> None:
-        self.counts.stored += kept.rows
-        self.counts.write_errors = kept.write_errors
-        self._noted(kept.closed_ns)
+    def _told(self, news: Kept | Built) -> None:
+        """Take in what the keeper has built and stored; called in any thread."""
+        counts = self.counts
+        if isinstance(news, Kept):
+            counts.stored += news.rows
+            counts.write_errors = news.write_errors
+            self._noted(news.closed_ns)
+        else:
+            counts.bars = Counter(news.bars)
+            counts.late, counts.beyond, counts.outside = news.late, news.beyond, news.outside
+            self.charts = news.charts
 
 
-def _keep_here(cold: ColdSink, facts: RunFacts, committed: Committed) -> Keeper:
-    return LocalKeeper(facts, cold, committed)
+def _keep_here(cold: ColdSink, facts: RunFacts, told: Told) -> Keeper:
+    return LocalKeeper(facts, cold, told)

@@ -234,7 +234,7 @@ def test_a_streamed_bar_is_compared_with_the_one_built_here() -> None:
         [TickEvent("LEVELONE_EQUITIES", ticks, OPEN), BarEvent("CHART_EQUITY", bars, OPEN)],
         OPEN + 600 * S,
     )
-    assert run.charts.result.equal == 1
+    assert run.charts.equal == 1
     sources = Bars.concat([portion.bars for portion in kept.portions]).table.column("source")
     assert {"schwab-sim-live", "schwab-sim-chart"} == set(sources.to_pylist())
 
