@@ -14,7 +14,7 @@ from infrastructure.errors import DiskFull, InputError
 from infrastructure.influxdb.spool import Spool
 from infrastructure.redis.frame_bus import FrameBus, row_count, unpacked
 from infrastructure.redis.frames import FrameReader
-from infrastructure.redis.hot_hashes import HotHashes
+from infrastructure.redis.hot_hashes import WHOLE_S, HotHashes
 
 LIMIT = 10**6
 
@@ -170,3 +170,19 @@ def test_last_values_are_read_here_during_an_outage_and_sent_after_it(
     assert quotes.flush()
     assert quotes.failure is None
     assert redis.hgetall("quote:A") == {"bid": "4"}
+
+
+def test_only_what_changed_is_sent_and_everything_again_after_a_while(
+    redis: BaseRedisClient,
+) -> None:
+    now = [0.0]
+    quotes = HotHashes(redis, lambda: now[0])
+    quotes.update("quote:A", {"bid": 1, "ask": 2})
+    assert quotes.flush()
+    redis.delete("quote:A")
+    quotes.update("quote:A", {"bid": 1, "ask": 3})
+    assert quotes.flush()
+    assert redis.hgetall("quote:A") == {"ask": "3"}
+    now[0] = WHOLE_S
+    assert quotes.flush()
+    assert redis.hgetall("quote:A") == {"bid": "1", "ask": "3"}

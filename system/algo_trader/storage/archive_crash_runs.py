@@ -128,7 +128,7 @@ def model_of(writes: list[Write]) -> Model:
 
 
 def apply(archive: Archive, write: Write, number: int) -> None:
-    """Store one write in one transaction."""
+    """Store one write in one transaction, every other one in files that symbols may share."""
     series = Series(write.symbol, Timeframe.M1, adjustment=Adjustment.RAW, source=Source.FILE)
     close = list(write.closes.values())
     bars = Bars.of(series, start=list(write.closes), open=close, high=close, low=close,
@@ -146,9 +146,11 @@ def apply(archive: Archive, write: Write, number: int) -> None:
         for at, price in write.trades
     ]
     with archive.transaction(f"write/{number}") as transaction:
-        transaction.append(bars)
+        together = number % 2 == 1
+        transaction.append(bars, together=together)
         if rows:
-            transaction.append_records(TRADES, pa.Table.from_pylist(rows, schema=TRADE_SCHEMA))
+            table = pa.Table.from_pylist(rows, schema=TRADE_SCHEMA)
+            transaction.append_records(TRADES, table, together=together)
 
 
 def stored(archive: Archive) -> Model:
