@@ -1,14 +1,15 @@
 """Judge that nothing is lost between the socket, Redis, the archive and InfluxDB, by counting."""
 
-from system.algo_trader.benchmarks.pipeline import measure
+from system.algo_trader.benchmarks.pipeline import Plan, measure
 
 
-def test_every_update_is_in_every_place_once() -> None:
-    counted = measure(symbols=40, rate=800, seconds=5.0)
-    assert counted.sent > 40
+def test_a_minute_of_ten_thousand_updates_a_second_is_in_every_place_once() -> None:
+    counted = measure(Plan(symbols=1_000, rate=10_000, seconds=60.0, bursts=2))
+    # A busy machine may send and carry less; what was sent is everywhere, each update once.
+    assert counted.sent > 60_000
     assert counted.received == counted.sent
     assert counted.in_redis == counted.accepted
     assert counted.archived == counted.rows
     assert counted.in_influxdb == counted.rows
-    assert counted.gaps == 0
-    assert counted.lost == 0
+    assert (counted.gaps, counted.conflated, counted.lost) == (0, 0, 0)
+    assert counted.rss_growth < 0.1

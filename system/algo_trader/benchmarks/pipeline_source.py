@@ -1,7 +1,8 @@
 """A local Schwab in a process of its own that streams invented ticks of many symbols, and counts.
 
-It prints one JSON line with its address, then answers each line of standard input: `begin` lets
-the ticks run, `end` holds them and prints how many updates every service has sent, `quit` ends.
+It prints one JSON line with its address, then answers each line of standard input: `rate N` lets
+N ticks a second run, `count` prints how many updates every service has sent, `end` holds the ticks
+and prints the last count, `quit` ends.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from infrastructure.simulators.schwab.streamer.synthetic_ticks import SyntheticT
 
 SERVICES = {"LEVELONE_EQUITIES": "SIM", "LEVELONE_OPTIONS": "OPT"}
 """The services that are streamed, and how their keys begin."""
-FRAME_S = 0.02
+FRAME_S = 0.01
 """Market seconds between two frames of a service."""
 
 
@@ -36,7 +37,13 @@ class Held:
 
     def __init__(self, ticks: SyntheticTicks) -> None:
         self._ticks = ticks
+        self._rate: int | None = None
         self.runs = False
+
+    def pace(self, rate: int) -> None:
+        """Let ticks run at a rate, from the next step on."""
+        self._rate = rate
+        self.runs = True
 
     def open(self, service: str, key: str, now_ns: int, publish: Publish) -> bool:
         """Publish a symbol's whole state."""
@@ -45,6 +52,9 @@ class Held:
     def advance(self, now_ns: int, publish: Publish) -> None:
         """Publish the ticks up to a moment; what happened before they ran is nobody's."""
         self._ticks.advance(now_ns, publish if self.runs else _nowhere)
+        rate, self._rate = self._rate, None
+        if rate is not None:
+            self._ticks.pace(rate, now_ns)
 
 
 def _nowhere(
@@ -56,20 +66,15 @@ def _nowhere(
     """Publish nothing."""
 
 
-def main(symbols: int, rate: int) -> None:
+def main(symbols: int) -> None:
     """Serve until told to quit.
 
     Args:
         symbols: How many in all, half of each service.
-        rate: Ticks a second, of all together.
     """
     market = ReplayMarket.from_bokeh(from_open=True, clock=PacedClock(1.0))
     sources = [
-        Held(
-            SyntheticTicks(
-                symbols // 2, rate // 2, market.now_ns, seed, service=service, prefix=prefix
-            )
-        )
+        Held(SyntheticTicks(symbols // 2, 1, market.now_ns, seed, service=service, prefix=prefix))
         for seed, (service, prefix) in enumerate(SERVICES.items())
     ]
     rules = StreamRules(interval_s=dict.fromkeys(SERVICES, FRAME_S))
@@ -77,9 +82,15 @@ def main(symbols: int, rate: int) -> None:
     with SchwabSimulator(market, stream=options) as simulator:
         print(json.dumps({"url": simulator.base_url, "market": market.now_ns}), flush=True)
         for line in sys.stdin:
-            word = line.strip()
+            word, _, rate = line.strip().partition(" ")
+            if word == "count":
+                print(json.dumps(_sent(simulator)), flush=True)
+                continue
             for source in sources:
-                source.runs = word == "begin"
+                if word == "rate":
+                    source.pace(max(int(rate) // 2, 1))
+                else:
+                    source.runs = False
             if word == "quit":
                 return
             if word == "end":
@@ -105,4 +116,4 @@ def _sent(simulator: SchwabSimulator) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]))

@@ -61,7 +61,7 @@ def pipeline(
     context: typer.Context,
     symbols: Annotated[int, typer.Option(min=2, help="How many symbols.")] = 1_000,
     rate: Annotated[int, typer.Option(min=2, help="Ticks a second.")] = 10_000,
-    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 20,
+    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 60,
     as_json: JSON = False,
 ) -> None:
     """Carry a simulated market from the socket to Redis, archive and InfluxDB, and count."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from system.algo_trader.market.bars import Bars
 from system.algo_trader.pipeline.bar_book import BarBook
 from system.algo_trader.pipeline.last_quotes import LastQuotes
@@ -80,3 +82,6 @@ class LocalKeeper:
             self._cold.commit([portion])
             rows = portion.trades.num_rows + portion.quotes.num_rows
             self._told(Kept(rows, pieces[-1].closed_ns, self._cold.write_errors))
+            del portion
+            # A portion is large and the next one a minute away: its memory goes back meanwhile.
+            pa.default_memory_pool().release_unused()

@@ -20,6 +20,7 @@ from system.algo_trader.feeds.live import (
     BookEvent,
     Channel,
     FeedEvent,
+    FeedHealth,
     GapEvent,
     Instrument,
     LiveFeed,
@@ -190,6 +191,11 @@ class LiveRun:
     def gaps(self) -> GapLog:
         """Return what the feed said it missed."""
         return self._gap_desk.log
+
+    @property
+    def health(self) -> FeedHealth:
+        """Return how the feed is."""
+        return self._feed.health()
 
     def stop(self) -> None:
         """End the run; called in its event loop."""

@@ -22,8 +22,8 @@ _FIRST_CENTS: Final = (2_000, 40_000)
 class SyntheticTicks:
     """Tell ticks of a level-one service for symbols SIM0000, SIM0001 and so on.
 
-    Tick number n happens at `start_ns + n / rate` and is the same for one seed however the time
-    is stepped. Ticks of symbols that nobody has asked for are passed over.
+    Tick number n happens at `start_ns + n / rate`, until another pace is set, and is the same for
+    one seed however the time is stepped. Ticks of symbols that nobody has asked for are passed over.
 
     Args:
         symbols: How many symbols.
@@ -62,6 +62,7 @@ class SyntheticTicks:
         self._volume = [0] * symbols
         self._opened = [False] * symbols
         self._next = 0
+        self._paced = 0
         self._chunk: list[tuple[int, int, int]] = []
         self._place = 0
         form = service_forms()[self._service]
@@ -72,6 +73,20 @@ class SyntheticTicks:
         self._trade, self._mark, self._change = (
             form.number(name) for name in ("tradeTime", "mark", "netChange")
         )
+
+    def pace(self, rate: int, now_ns: int) -> None:
+        """Go on at another rate from a moment on.
+
+        Args:
+            rate: Ticks a second of market time.
+            now_ns: The moment, nanoseconds UTC; the next tick happens then.
+
+        Raises:
+            InputError: If there is no rate.
+        """
+        if rate < 1:
+            raise InputError(f"ticks need a rate, not {rate}")
+        self._rate, self._start_ns, self._paced = rate, now_ns, self._next
 
     def open(self, service: str, key: str, now_ns: int, publish: Publish) -> bool:
         """Publish a symbol's whole state; False for other services and symbols."""
@@ -98,14 +113,14 @@ class SyntheticTicks:
 
     def advance(self, now_ns: int, publish: Publish) -> None:
         """Publish the ticks up to a moment."""
-        until = (now_ns - self._start_ns) * self._rate // _NS_PER_S + 1
+        until = self._paced + (now_ns - self._start_ns) * self._rate // _NS_PER_S + 1
         step_ns, start = _NS_PER_S / self._rate, self._start_ns
         while self._next < until:
             if self._place == len(self._chunk):
                 self._draw()
             number, cents, size = self._chunk[self._place]
             self._place += 1
-            moment_ms = (start + round(self._next * step_ns)) // _NS_PER_MS
+            moment_ms = (start + round((self._next - self._paced) * step_ns)) // _NS_PER_MS
             self._next += 1
             self._cents[number] = max(100, self._cents[number] + cents)
             self._volume[number] += size
