@@ -37,7 +37,7 @@ SYSTEM_LAYERS = (
     ("schwab_handler", "services"),
     ("clients",),
     ("jobs", "pipeline", "research", "runtime", "trading"),
-    ("api", "benchmarks", "conformance", "export", "health", "planted_faults", "web"),
+    ("api", "benchmarks", "conformance", "export", "health", "planted_faults", "processes", "web"),
     ("recording",),
     ("cli",),
     ("main",),

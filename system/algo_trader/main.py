@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args=arguments, prog_name="algo-trader", standalone_mode=False
         )
     except StackError as error:
+        _announce(error, arguments)
         print_error(error, as_json=as_json)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
@@ -54,11 +55,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             # A group of verbs without one: its help has been shown.
             return UsageError.exit_code
         report = _report(error) if sentence is None else _usage(sentence)
+        _announce(report, arguments)
         print_error(report, as_json=as_json)
         return report.exit_code
     if result == INTERRUPTED:
         _say_interrupted(as_json)
     return result if isinstance(result, int) else 0
+
+
+def _announce(error: StackError, arguments: Sequence[str]) -> None:
+    """Tell whoever started this process to be kept why it cannot run."""
+    if "--endpoint-file" in arguments:
+        from system.algo_trader.processes.order import announced
+
+        announced(error, arguments)
 
 
 def _say_interrupted(as_json: bool) -> None:

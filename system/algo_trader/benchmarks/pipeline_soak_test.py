@@ -5,11 +5,14 @@ PIPELINE_SOAK_S in the environment says how many seconds it lasts, ten minutes w
 
 import os
 
+import pytest
+
 from system.algo_trader.benchmarks.pipeline import Plan, measure
 
 SECONDS = float(os.environ.get("PIPELINE_SOAK_S", "600"))
 
 
+@pytest.mark.timeout(SECONDS + 600)
 def test_ten_minutes_of_ten_thousand_updates_a_second() -> None:
     counted = measure(Plan(seconds=SECONDS, bursts=5))
     print(counted)

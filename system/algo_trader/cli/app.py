@@ -92,13 +92,14 @@ def _top(
         Path | None, typer.Option(help="The folder for everything that is stored.")
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING, ERROR.")] = None,
+    endpoint_file: Annotated[Path | None, typer.Option("--endpoint-file", hidden=True)] = None,
 ) -> None:
     flags = {
         "home": str(home) if home is not None else None,
         "log_level": log_level,
         "symbols": symbols,
     }
-    invocation = Invocation(flags, as_json, sim or replay is not None, live, replay)
+    invocation = Invocation(flags, as_json, sim or replay is not None, live, replay, endpoint_file)
     context.obj = invocation
     if context.invoked_subcommand is None:
         from system.algo_trader.cli.main_job import run_main_job

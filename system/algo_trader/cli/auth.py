@@ -121,7 +121,13 @@ def keep_fresh(
             refresh_interval_s=refresh_interval_days * 86_400,
         )
         if not once:
-            job.run(lambda done: _show_round(done, invocation.as_json))
+            with invocation.pulse(runtime, "keep-fresh") as beat:
+
+                def on_round(done: Round) -> None:
+                    _show_round(done, invocation.as_json)
+                    beat()
+
+                job.run(on_round)
         done = job.once()
         _show_round(done, invocation.as_json)
     if done.error is not None:

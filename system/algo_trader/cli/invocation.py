@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
+    from system.algo_trader.processes.health import HealthCheck
     from system.algo_trader.runtime import Runtime
     from system.algo_trader.settings import AppSettings
 
@@ -26,6 +29,7 @@ class Invocation:
         sim: Whether the simulator was asked for.
         live: Whether the real Schwab was asked for.
         replay: A file whose bars the simulator replays.
+        endpoint_file: Where a process that is kept running says where it answers.
     """
 
     flags: dict[str, Any] = field(default_factory=dict)
@@ -33,6 +37,7 @@ class Invocation:
     sim: bool = False
     live: bool = False
     replay: Path | None = None
+    endpoint_file: Path | None = None
 
     def settings(self) -> AppSettings:
         """Settle the settings and set the log up by them.
@@ -77,6 +82,68 @@ class Invocation:
             requests_per_minute=requests_per_minute,
         ) as runtime:
             yield runtime
+
+    @contextmanager
+    def face(
+        self,
+        runtime: Runtime,
+        verb: str,
+        health: HealthCheck,
+        collectors: Sequence[Collector] = (),
+        port: int | None = None,
+    ) -> Iterator[None]:
+        """Answer /health and /metrics for the length of a block, if anybody asked for that.
+
+        Args:
+            runtime: Of this run.
+            verb: What the process does.
+            health: Tells how it is.
+            collectors: Give its figures.
+            port: Where; None for nowhere, unless the process is kept running.
+
+        Raises:
+            PortTaken: If another process listens there.
+        """
+        if port is None and self.endpoint_file is None:
+            yield
+            return
+        from infrastructure.supervision import announce
+        from system.algo_trader.health.version import VERSION
+        from system.algo_trader.processes.face import Face
+
+        facts = {
+            "verb": verb,
+            "realm": runtime.realm.name,
+            "is_synthetic": str(runtime.realm.is_simulated).lower(),
+        }
+        face = Face(health, collectors, port=port or 0, facts=facts)
+        with face.shown():
+            if self.endpoint_file is None:
+                print(f"figures at {face.url}/metrics", file=sys.stderr, flush=True)
+            else:
+                announce(self.endpoint_file, url=face.url, product="algo-trader", version=VERSION)
+            yield
+
+    @contextmanager
+    def pulse(
+        self, runtime: Runtime, verb: str, longest_s: float | None = None
+    ) -> Iterator[Callable[[], None]]:
+        """Yield what a job that goes round calls after each round, and show it as `face` does.
+
+        Args:
+            runtime: Of this run.
+            verb: What the process does.
+            longest_s: Seconds after which silence is degraded; None where it may wait for hours.
+        """
+        if self.endpoint_file is None:
+            yield lambda: None
+            return
+        from system.algo_trader.processes.health import Pulse
+        from system.algo_trader.processes.pulse_figures import PulseFigures
+
+        pulse = Pulse(runtime.clock, longest_s)
+        with self.face(runtime, verb, pulse.health, [PulseFigures(pulse)]):
+            yield pulse.beat
 
 
 def _show_on_stderr(text: str) -> None:

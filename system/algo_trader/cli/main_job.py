@@ -65,6 +65,7 @@ def run_update(invocation: Invocation) -> int:
 def run_sync(invocation: Invocation, universe: Path | None, *, once: bool) -> int:
     """Extend minutes, five minutes and days, now and after each close; return the exit code."""
     from infrastructure.clock import rfc3339
+    from infrastructure.errors import UsageError
     from infrastructure.exchange.calendars import calendar
     from infrastructure.notification.notifier import notifier_of
     from system.algo_trader.jobs.candle_sync import CandleSync
@@ -89,16 +90,24 @@ def run_sync(invocation: Invocation, universe: Path | None, *, once: bool) -> in
             runtime.clock,
             () if where is None else (notifier_of(where),),
         )
+        if invocation.endpoint_file is not None and runtime.realm.is_simulated:
+            raise UsageError(
+                "the simulator's market stands still: there is nothing to keep up with",
+                next_step="`algo-trader candles sync` runs once there.",
+            )
         if once or runtime.realm.is_simulated:
             code = job.once(symbols())
             if not once:
                 terminal.console(stderr=True).print("the replayed market stands still: ran once")
             return code
 
-        def told(due_ns: int) -> None:
-            terminal.console(stderr=True).print(f"next run at {rfc3339(due_ns)}")
+        with invocation.pulse(runtime, "candles-sync") as beat:
 
-        job.serve(symbols, told)
+            def told(due_ns: int) -> None:
+                terminal.console(stderr=True).print(f"next run at {rfc3339(due_ns)}")
+                beat()
+
+            job.serve(symbols, told)
     return 0
 
 

@@ -68,14 +68,17 @@ def refresh(
             raise UsageError("no symbol is named and the watchlist is empty")
         job, note = job_of(runtime, chosen, terms, every_s, always=always)
 
-        def on_round(done: Round) -> None:
-            show_round(done, machine)
-            note(done)
+        with invocation.pulse(runtime, "options-refresh") as beat:
 
-        try:
-            job.run(on_round, lambda wait_s: tell_closed(wait_s, machine), for_s=for_s)
-        except KeyboardInterrupt:
-            return
+            def on_round(done: Round) -> None:
+                show_round(done, machine)
+                note(done)
+                beat()
+
+            try:
+                job.run(on_round, lambda wait_s: tell_closed(wait_s, machine), for_s=for_s)
+            except KeyboardInterrupt:
+                return
 
 
 @app.command()

@@ -32,6 +32,7 @@ class Choice:
         seconds: How long; None until Ctrl-C.
         commit_s: How often the archive is written, seconds.
         speed: Of the simulator's market, times real time.
+        metrics_port: Where the run's figures are; None for nowhere.
     """
 
     channels: list[Channel]
@@ -39,6 +40,7 @@ class Choice:
     seconds: float | None
     commit_s: float
     speed: float
+    metrics_port: int | None = None
 
 
 _DAYS_AHEAD = 7
@@ -77,6 +79,15 @@ def stream(
     commit_s: Annotated[
         float, typer.Option("--commit-seconds", min=1, help="How often the archive is written.")
     ] = 60.0,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics-port",
+            min=0,
+            max=65535,
+            help="Answer /metrics and /health on this port of 127.0.0.1; 0 for any free one.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Stream the watchlist, or --symbols before the verb; Ctrl-C drains and flushes."""
@@ -93,7 +104,9 @@ def stream(
     factor = _speed(speed)
     if factor is None or factor < 1:
         raise UsageError(f"--speed {speed} is for replays only; a market runs at 1 or more")
-    choice = Choice(_channels(channels), _rules(off), _seconds(lasting), commit_s, factor)
+    choice = Choice(
+        _channels(channels), _rules(off), _seconds(lasting), commit_s, factor, metrics_port
+    )
     with invocation.runtime(market_speed=factor) as runtime:
         wanted = _symbols(invocation, runtime, universe)
         feed, clock = _feed(runtime)
@@ -128,6 +141,8 @@ async def _stream(
     from system.algo_trader.pipeline.live import LivePolicy, LiveRun, Sinks
     from system.algo_trader.pipeline.redis_sink import RedisSink
     from system.algo_trader.pipeline.turns import short_turns
+    from system.algo_trader.processes.run_figures import RunFigures
+    from system.algo_trader.processes.run_health import run_health
     from system.algo_trader.quality.tick_checks import TickChecks
     from system.algo_trader.storage.hot_keys import BOOKS, LEVEL2_CHANNEL, TICK_CHANNEL, TICKS
 
@@ -177,7 +192,11 @@ async def _stream(
             loop.call_later(choice.seconds, run.stop)
         try:
             shown = view(run, clock, len(instruments)) if not invocation.as_json else None
-            with short_turns(), filling(backfill), notes.running(note):
+            face = invocation.face(
+                *(runtime, "stream", partial(run_health, run, runtime.clock)),
+                *([RunFigures(run)], choice.metrics_port),
+            )
+            with short_turns(), filling(backfill), notes.running(note), face:
                 running = asyncio.create_task(run.run())
                 await watch(running, shown)
         except* Exception as group:

@@ -115,6 +115,9 @@ class LiveRun:
         complaints: One sentence for each key that is not delivered.
         status: The feed's last word.
         waiting: Frames and portions that wait for their sinks.
+        token_age_s: As it was given.
+        gap_states: As it was given.
+        beat_ns: When it last looked after itself, by the monotonic clock.
     """
 
     def __init__(
@@ -136,8 +139,8 @@ class LiveRun:
         earlier: TradeColumns | None = None,
     ) -> None:
         self._run_id = run_id
-        self._token_age_s = token_age_s
-        self._gap_states = gap_states
+        self.token_age_s = token_age_s
+        self.gap_states = gap_states
         self._feed = feed
         self._instruments = instruments
         self._channels = channels
@@ -165,6 +168,7 @@ class LiveRun:
         self.complaints: list[str] = []
         self.status = "not connected yet"
         self.waiting = (0, 0)
+        self.beat_ns = clock.monotonic_ns()
 
     @property
     def _lateness_ns(self) -> int:
@@ -285,6 +289,7 @@ class LiveRun:
         last_commit = self._clock.monotonic_ns()
         while True:
             await asyncio.sleep(self._policy.beat_s)
+            self.beat_ns = self._clock.monotonic_ns()
             self.waiting = (len(self._hot), len(self._keeper))
             self._suspect(self._gap_desk.look(self._clock.now_ns()))
             is_due = self._clock.monotonic_ns() - last_commit >= self._policy.commit_s * _NS_PER_S
@@ -298,9 +303,9 @@ class LiveRun:
         moment = Moment(
             self._run_id,
             self._clock.now_ns(),
-            self._token_age_s(),
+            self.token_age_s(),
             self.waiting,
-            self._gap_states(),
+            self.gap_states(),
             self._gap_desk.silent_now(),
         )
         return live_metrics(self.counts, self.gaps, moment)

@@ -23,7 +23,7 @@ class SyntheticTicks:
     """Tell ticks of a level-one service for symbols SIM0000, SIM0001 and so on.
 
     Tick number n happens at `start_ns + n / rate`, until another pace is set, and is the same for
-    one seed however the time is stepped. Ticks of symbols that nobody has asked for are passed over.
+    one seed however the time is stepped. Ticks of symbols that nobody asked for are passed over.
 
     Args:
         symbols: How many symbols.
