@@ -51,6 +51,12 @@ def _symbols(text: str) -> tuple[str, ...]:
     return tuple(named)
 
 
+def _channel(text: str) -> str:
+    if not re.fullmatch(r"[\w:.-]{1,100}", text):
+        raise ValueError("expected letters, digits and : . - _")
+    return text
+
+
 def _port(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise ValueError("expected a port from 1 to 65535")
@@ -168,6 +174,22 @@ DECLARED: tuple[Setting, ...] = (
         parse=_on_off,
     ),
     Setting(
+        "tick_channel",
+        "ALGO_TRADER_TICK_CHANNEL",
+        "The Redis channel that frames of ticks are published on.",
+        default="market_data:ticks",
+        parse=_channel,
+        old_variables=("SCHWAB_TICK_CHANNEL",),
+    ),
+    Setting(
+        "level2_channel",
+        "ALGO_TRADER_LEVEL2_CHANNEL",
+        "The Redis channel that order books are published on.",
+        default="market_data:level2",
+        parse=_channel,
+        old_variables=("SCHWAB_LEVEL2_CHANNEL",),
+    ),
+    Setting(
         "notify_url",
         "ALGO_TRADER_NOTIFY_URL",
         "Where warnings go: ntfy+https://, slack+https://, discord+https:// or smtp://.",
@@ -227,6 +249,8 @@ class AppSettings:
     notify_url: Secret | None
     log_level: str
     log_json: bool
+    tick_channel: str = "market_data:ticks"
+    level2_channel: str = "market_data:level2"
     trading_accounts: Secret | None = None
     trading_max_notional: float | None = None
     trading_max_orders_per_minute: int | None = None

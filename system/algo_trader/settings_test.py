@@ -37,11 +37,14 @@ def test_old_names_work_and_say_so(tmp_path: Path) -> None:
         REDIS_HOST="db",
         REDIS_PORT="6380",
         SCHWAB_SYMBOLS="SPY, QQQ",
+        SCHWAB_TICK_CHANNEL="my:ticks",
+        SCHWAB_LEVEL2_CHANNEL="my:books",
     )
     assert settings.has_credentials
     assert settings.redis_url == "redis://db:6380/0"
     assert settings.symbols == ("SPY", "QQQ")
-    assert len(settings.settled.deprecations) == 4
+    assert (settings.tick_channel, settings.level2_channel) == ("my:ticks", "my:books")
+    assert len(settings.settled.deprecations) == 6
 
 
 def test_half_of_the_credentials_is_an_error_that_names_the_other_half(tmp_path: Path) -> None:

@@ -52,6 +52,9 @@ def stream(
     universe: Annotated[
         Path | None, typer.Option(help="A file of symbols; the watchlist without one.")
     ] = None,
+    watchlist: Annotated[
+        str | None, typer.Option("--watchlist", help="The name of another watchlist.")
+    ] = None,
     lasting: Annotated[
         str | None, typer.Option("--for", help="End after so long: 90s, 10m, 2h.")
     ] = None,
@@ -108,7 +111,7 @@ def stream(
         _channels(channels), _rules(off), _seconds(lasting), commit_s, factor, metrics_port
     )
     with invocation.runtime(market_speed=factor) as runtime:
-        wanted = _symbols(invocation, runtime, universe)
+        wanted = _symbols(runtime, universe, watchlist)
         feed, clock = _feed(runtime)
         instruments = feed.resolve(wanted)
         if dry_run:
@@ -144,7 +147,7 @@ async def _stream(
     from system.algo_trader.processes.run_figures import RunFigures
     from system.algo_trader.processes.run_health import run_health
     from system.algo_trader.quality.tick_checks import TickChecks
-    from system.algo_trader.storage.hot_keys import BOOKS, LEVEL2_CHANNEL, TICK_CHANNEL, TICKS
+    from system.algo_trader.storage.hot_keys import BOOKS, TICKS
 
     runtime.influxdb.ensure_tables()
     facts = feed.facts
@@ -159,8 +162,8 @@ async def _stream(
     )
     with (
         ColdProcess(places) as cold,
-        runtime.redis.frame_bus(TICKS, TICK_CHANNEL) as ticks,
-        runtime.redis.frame_bus(BOOKS, LEVEL2_CHANNEL) as books,
+        runtime.redis.frame_bus(TICKS, runtime.settings.tick_channel) as ticks,
+        runtime.redis.frame_bus(BOOKS, runtime.settings.level2_channel) as books,
     ):
         backfill = backfill_of(runtime, lambda bars: cold.project(bars, ()))
         policy = LivePolicy(commit_s=choice.commit_s, market_speed=choice.speed)
@@ -226,6 +229,7 @@ def _feed(runtime: Runtime) -> tuple[SchwabStreamFeed, MarketClock]:
         lambda: streamer_info(client.user_preference()),
         runtime.handler.access_token,
         clock=clock,
+        quotes=client.quotes,
     )
     source = Source.SCHWAB_SIM if runtime.realm.is_simulated else Source.SCHWAB
     return SchwabStreamFeed(streamer, source, date_of(clock.now_ns())), clock
@@ -243,12 +247,23 @@ def _hours(instruments: list[Instrument], now_ns: int) -> dict[str, SessionSpans
     }
 
 
-def _symbols(invocation: Invocation, runtime: Runtime, universe: Path | None) -> list[str]:
-    from infrastructure.errors import NoDataError
+def _symbols(runtime: Runtime, universe: Path | None, watchlist: str | None) -> list[str]:
+    from infrastructure.errors import NoDataError, UsageError
     from system.algo_trader.jobs.universe import read_universe
 
+    if universe is not None and watchlist is not None:
+        raise UsageError("--universe and --watchlist exclude each other")
     if universe is not None:
         return read_universe(universe)
+    if watchlist is not None:
+        wanted = list(runtime.redis.watchlist(watchlist))
+        if not wanted:
+            names = ", ".join(runtime.redis.watchlists()) or "none yet"
+            raise NoDataError(
+                f"there is no watchlist {watchlist!r}",
+                next_step=f"Lists: {names}. `watchlist add AAPL --name {watchlist}` makes it.",
+            )
+        return wanted
     wanted = list(runtime.settings.symbols or runtime.redis.watchlist())
     if not wanted:
         raise NoDataError(
@@ -266,7 +281,7 @@ def _show_plan(
 ) -> None:
     """Say what would be subscribed, with a sign-in that works, and open nothing."""
     from infrastructure.schwab.streamer.details import streamer_info
-    from infrastructure.schwab.streamer.services import SPECS, Service
+    from infrastructure.schwab.streamer.services import SPECS, Delivery, Service
     from system.algo_trader import terminal
     from system.algo_trader.feeds.schwab_stream import services_of
 
@@ -278,26 +293,37 @@ def _show_plan(
     excess = {
         service: max(len(keys) - SPECS[service].key_limit, 0) for service, keys in wanted.items()
     }
+    fates = {
+        service: (count and SPECS[service].delivery is Delivery.CHANGE)
+        for service, count in excess.items()
+    }
     if invocation.as_json:
         terminal.print_json(
             {
                 "socket": info.url,
                 "services": wanted,
                 "excess": excess,
+                "polled": {service: excess[service] for service, polled in fates.items() if polled},
                 "licence": feed.facts.licence,
             }
         )
         return
     rows = [
-        (service, len(keys), excess[service] or "", ", ".join(keys[:6]))
+        (
+            service,
+            len(keys),
+            excess[service] or "",
+            "asked for by REST" if fates[service] else "not streamed" if excess[service] else "",
+            ", ".join(keys[:6]),
+        )
         for service, keys in wanted.items()
     ]
     terminal.print_table(
         terminal.table(
             f"Would subscribe at {info.url}; nothing was opened",
-            ("service", "keys", "too many", "such as"),
+            ("service", "keys", "too many", "which are", "such as"),
             rows,
-            numeric="lrrl",
+            numeric="lrrll",
         )
     )
     terminal.console().print(feed.facts.licence)

@@ -224,7 +224,7 @@ def _sinks(runtime: Runtime, facts: FeedFacts, is_dry: bool) -> Iterator[Sinks]:
     from system.algo_trader.pipeline.cold_store import ColdStore
     from system.algo_trader.pipeline.live import Sinks
     from system.algo_trader.pipeline.redis_sink import RedisSink
-    from system.algo_trader.storage.hot_keys import BOOKS, LEVEL2_CHANNEL, TICK_CHANNEL, TICKS
+    from system.algo_trader.storage.hot_keys import BOOKS, TICKS
 
     if is_dry:
         yield Sinks(Nowhere(), Nowhere())
@@ -233,8 +233,8 @@ def _sinks(runtime: Runtime, facts: FeedFacts, is_dry: bool) -> Iterator[Sinks]:
     cold = ColdStore(runtime.archive, runtime.influxdb)
     try:
         with (
-            runtime.redis.frame_bus(TICKS, TICK_CHANNEL) as ticks,
-            runtime.redis.frame_bus(BOOKS, LEVEL2_CHANNEL) as books,
+            runtime.redis.frame_bus(TICKS, runtime.settings.tick_channel) as ticks,
+            runtime.redis.frame_bus(BOOKS, runtime.settings.level2_channel) as books,
         ):
             yield Sinks(RedisSink(ticks, books), cold, partial(_keeper, runtime, cold))
     finally:

@@ -14,44 +14,52 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The symbols of the main job.", no_args_is_help=True)
 
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+NAME = Annotated[str | None, typer.Option("--name", help="Of another list than the main job's.")]
 SYMBOLS = Annotated[list[str], typer.Argument(help="One or more symbols.")]
 
 
 @app.command("list")
-def list_(context: typer.Context, as_json: JSON = False) -> None:
-    """Print the watchlist."""
+def list_(context: typer.Context, name: NAME = None, as_json: JSON = False) -> None:
+    """Print a watchlist; the names of the others come with the main job's."""
     invocation = current(context)
     with invocation.runtime() as runtime:
-        _show(invocation, runtime.redis.watchlist(), as_json)
+        _show(invocation, runtime.redis.watchlist(name), as_json)
+        others = runtime.redis.watchlists() if name is None else ()
+    if others and not (as_json or invocation.as_json):
+        from system.algo_trader import terminal
+
+        terminal.console(stderr=True).print(f"other lists: {', '.join(others)}")
 
 
 @app.command()
-def add(context: typer.Context, symbols: SYMBOLS, as_json: JSON = False) -> None:
+def add(context: typer.Context, symbols: SYMBOLS, name: NAME = None, as_json: JSON = False) -> None:
     """Add symbols; each must be well formed."""
     invocation = current(context)
     wanted = [_as_listed(symbol) for symbol in symbols]
     with invocation.runtime() as runtime:
-        runtime.redis.watchlist_add(wanted)
-        _show(invocation, runtime.redis.watchlist(), as_json)
+        runtime.redis.watchlist_add(wanted, name)
+        _show(invocation, runtime.redis.watchlist(name), as_json)
 
 
 @app.command()
-def remove(context: typer.Context, symbols: SYMBOLS, as_json: JSON = False) -> None:
+def remove(
+    context: typer.Context, symbols: SYMBOLS, name: NAME = None, as_json: JSON = False
+) -> None:
     """Remove symbols; one that is not there is an error."""
     from infrastructure.errors import UnknownSymbol
 
     invocation = current(context)
     wanted = [_as_listed(symbol) for symbol in symbols]
     with invocation.runtime() as runtime:
-        listed = runtime.redis.watchlist()
+        listed = runtime.redis.watchlist(name)
         missing = [symbol for symbol in wanted if symbol not in listed]
         if missing:
             raise UnknownSymbol(
                 f"{', '.join(missing)} is not on the watchlist",
                 next_step=f"It holds {', '.join(listed) or 'nothing'}.",
             )
-        runtime.redis.watchlist_remove(wanted)
-        _show(invocation, runtime.redis.watchlist(), as_json)
+        runtime.redis.watchlist_remove(wanted, name)
+        _show(invocation, runtime.redis.watchlist(name), as_json)
 
 
 def _as_listed(symbol: str) -> str:

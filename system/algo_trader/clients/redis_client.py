@@ -19,6 +19,7 @@ from system.algo_trader.storage.hot_keys import (
     ACCESS_TOKEN,
     GEX,
     LAST_RUN,
+    NAMED_WATCHLIST,
     OPTIONS,
     REFRESH_TOKEN,
     WATCHLIST,
@@ -29,6 +30,7 @@ FRAME_SPOOL_BYTES: Final = 256 * 1024 * 1024
 DEFAULT_WATCHLIST: Final = ("AAPL", "MSFT", "GOOG")
 
 _SYMBOL = re.compile(r"[A-Z0-9$/][A-Z0-9$/.^_ -]{0,31}")
+_LIST_NAME = re.compile(r"[\w-]{1,40}")
 _EDITED = b""
 """A member that no symbol equals: a watchlist that was emptied on purpose stays empty."""
 
@@ -118,29 +120,41 @@ class AlgoTraderRedisClient(BaseRedisClient):
     store_refresh_token = save_refresh_token
     get_refresh_token = load_refresh_token
 
-    def watchlist(self) -> tuple[str, ...]:
-        """Return the symbols in the order in which they were added."""
+    def watchlist(self, name: str | None = None) -> tuple[str, ...]:
+        """Return the symbols in the order in which they were added.
+
+        Args:
+            name: Of another list than the main job's.
+        """
         with self.asking(f"ZRANGE {WATCHLIST.pattern}") as server:
-            members = server.zrange(self.key(WATCHLIST.of()), 0, -1)
+            members = server.zrange(self.key(_list_key(name)), 0, -1)
         if not members:
-            return DEFAULT_WATCHLIST
+            return DEFAULT_WATCHLIST if name is None else ()
         return tuple(member.decode() for member in members if member != _EDITED)
 
-    def watchlist_add(self, symbols: Iterable[str]) -> int:
-        """Add symbols to the watchlist, and return how many are new.
+    def watchlists(self) -> tuple[str, ...]:
+        """Return the names of the lists beside the main job's that hold a symbol, in order."""
+        prefix = _list_key("")
+        with self.asking(f"SCAN {NAMED_WATCHLIST.pattern}") as server:
+            keys = [self.name(key) for key in server.scan_iter(self.pattern(f"{prefix}*"))]
+        names = sorted(key.removeprefix(prefix) for key in keys)
+        return tuple(name for name in names if self.watchlist(name))
+
+    def watchlist_add(self, symbols: Iterable[str], name: str | None = None) -> int:
+        """Add symbols to a watchlist, and return how many are new.
 
         Raises:
             UsageError: If one of them cannot be a symbol; then none is added.
         """
-        return self._edit_watchlist(_ADD, symbols)
+        return self._edit_watchlist(_ADD, symbols, name)
 
-    def watchlist_remove(self, symbols: Iterable[str]) -> int:
-        """Take symbols off the watchlist, and return how many were on it.
+    def watchlist_remove(self, symbols: Iterable[str], name: str | None = None) -> int:
+        """Take symbols off a watchlist, and return how many were on it.
 
         Raises:
             UsageError: If one of them cannot be a symbol; then none is removed.
         """
-        return self._edit_watchlist(_REMOVE, symbols)
+        return self._edit_watchlist(_REMOVE, symbols, name)
 
     def save_last_run(self, facts: Mapping[str, Any]) -> None:
         """Keep what the last run of the main job did, as JSON."""
@@ -220,14 +234,24 @@ class AlgoTraderRedisClient(BaseRedisClient):
             raise CorruptStore(f"the Redis value of {name!r} is no JSON object")
         return value
 
-    def _edit_watchlist(self, script: str, symbols: Iterable[str]) -> int:
+    def _edit_watchlist(self, script: str, symbols: Iterable[str], name: str | None) -> int:
         wanted = [_symbol(symbol) for symbol in symbols]
         if not wanted:
             return 0
         with self.asking(f"edit {WATCHLIST.pattern}") as server:
             edit = server.register_script(script)
-            arguments = [len(DEFAULT_WATCHLIST), *DEFAULT_WATCHLIST, *wanted]
-            return int(edit([self.key(WATCHLIST.of())], arguments))
+            default = DEFAULT_WATCHLIST if name is None else ()
+            return int(edit([self.key(_list_key(name))], [len(default), *default, *wanted]))
+
+
+def _list_key(name: str | None) -> str:
+    if name is None:
+        return WATCHLIST.of()
+    if name and not _LIST_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot name a watchlist", next_step="Use letters, digits, - and _."
+        )
+    return NAMED_WATCHLIST.pattern.format(name=name)
 
 
 def _symbol(text: str) -> str:

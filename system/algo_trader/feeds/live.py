@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import pyarrow as pa
 
@@ -63,6 +63,10 @@ class Instrument:
     calendar: str
 
 
+POLLED: Final = "_POLLED"
+"""Follows the name of a service that has no room for a key, whose quotes are asked for instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class TickEvent:
     """Carry the updates of one frame.
@@ -71,11 +75,18 @@ class TickEvent:
         service: The feed's name of the stream.
         ticks: Its updates; symbols are positions in the list of `subscribe`.
         received_ns: When the frame reached us, nanoseconds UTC.
+        is_polled: Whether they were asked for, since the stream has no room for their keys.
     """
 
     service: str
     ticks: Ticks
     received_ns: int
+    is_polled: bool = False
+
+    @property
+    def label(self) -> str:
+        """Return what to count and publish them under."""
+        return f"{self.service}{POLLED}" if self.is_polled else self.service
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -40,6 +40,7 @@ class LevelOneReader:
         self._symbols = symbols
         self._below_zero = spec.service in _BELOW_ZERO
         self.numbers = tuple(spec.by_name[name].number for name in _NAMES)
+        self._words = {name: str(spec.by_name[name].number) for name in _NAMES}
         count = max(symbols.values(), default=-1) + 1
         self._known = np.full((count, FIELDS), np.nan)
         self._is_known = np.zeros(count, dtype=np.bool_)
@@ -71,6 +72,27 @@ class LevelOneReader:
         columns = columns_of([update["key"] for update in updates], updates, self.numbers)
         return self.read_columns(
             columns, timestamp_ms=timestamp_ms, received_ns=received_ns, order=order
+        )
+
+    def read_named(
+        self, records: Mapping[str, Mapping[str, Any]], *, received_ns: int, order: int
+    ) -> Ticks:
+        """Return quotes that were asked for as ticks.
+
+        Args:
+            records: By key, values by the service's names.
+            received_ns: As in `read`.
+            order: As in `read`.
+        """
+        updates = [
+            {"key": key, **{self._words[name]: record.get(name) for name in _NAMES}}
+            for key, record in records.items()
+        ]
+        return self.read(
+            updates,
+            timestamp_ms=received_ns // _NS_PER_MS,
+            received_ns=received_ns,
+            order=order,
         )
 
     def read_columns(

@@ -7,7 +7,13 @@ from datetime import date
 from typing import Final
 
 from infrastructure.schwab.streamer.continuity import Gap
-from infrastructure.schwab.streamer.events import Connected, Disconnected, Refused, StreamEvent
+from infrastructure.schwab.streamer.events import (
+    Connected,
+    Disconnected,
+    Polled,
+    Refused,
+    StreamEvent,
+)
 from infrastructure.schwab.streamer.services import SPECS, Service
 from infrastructure.schwab.streamer.state import Batch
 from infrastructure.schwab.streamer.streamer import SchwabStreamer
@@ -58,6 +64,7 @@ class SchwabStreamFeed:
         self._symbols: dict[str, str] = {}
         self._names: list[str] = []
         self._readers: dict[Service, LevelOneReader] = {}
+        self._excess: dict[Service, set[str]] = {}
         self._updates = 0
         self.facts = FeedFacts(
             source=source,
@@ -92,11 +99,21 @@ class SchwabStreamFeed:
                 reader.read((), timestamp_ms=0, received_ns=0, order=0)
                 self._readers[service] = reader
             change = await self._streamer.subscribe(service, keys)
-            complaints += [
-                f"{key} is not streamed: {service} takes {SPECS[service].key_limit} keys"
-                for key in change.excess
-            ]
+            complaints += self._complaints(service, change.excess)
         return complaints
+
+    def _complaints(self, service: Service, excess: Sequence[str]) -> list[str]:
+        """Return what is said of keys that a service has no room for, in one sentence."""
+        if not excess:
+            return []
+        self._excess[service] = set(excess)
+        fate = "are not streamed"
+        if set(self._streamer.polled_keys(service)) >= set(excess):
+            fate = "are asked for by REST instead"
+        elif service in _CHARTS:
+            fate = "are not streamed; their bars are built from ticks"
+        limit, some = SPECS[service].key_limit, ", ".join(excess[:3])
+        return [f"{len(excess)} keys past the {limit} of {service} {fate}, such as {some}"]
 
     async def events(self) -> AsyncIterator[FeedEvent]:
         """Yield what comes, until the stream ends."""
@@ -151,9 +168,23 @@ class SchwabStreamFeed:
             for reader in self._readers.values():
                 reader.disconnected()
             return StatusEvent(False, event.at_ns, f"disconnected: {event.reason}")
+        if isinstance(event, Polled):
+            return self._read_polled(event)
         return self._refused(event) if isinstance(event, Refused) else None
 
-    def _refused(self, event: Refused) -> StatusEvent:
+    def _read_polled(self, polled: Polled) -> FeedEvent | None:
+        reader = self._readers.get(polled.service)
+        if reader is None:
+            return None
+        first, self._updates = self._updates, self._updates + len(polled.records)
+        ticks = reader.read_named(polled.records, received_ns=polled.received_ns, order=first)
+        return TickEvent(polled.service, ticks, polled.received_ns, is_polled=True)
+
+    def _refused(self, event: Refused) -> StatusEvent | None:
+        if event.keys and self._excess.get(event.service, set()) >= set(event.keys):
+            # `subscribe` has said so; what comes of them later is news again.
+            self._excess[event.service] -= set(event.keys)
+            return None
         words = f"{event.service} refuses {len(event.keys)} keys: {event.message}"
         return StatusEvent(self._streamer.is_connected, None, words, event.keys)
 

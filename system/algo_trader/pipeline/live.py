@@ -232,18 +232,20 @@ class LiveRun:
 
     async def _take_ticks(self, event: TickEvent) -> None:
         counts = self.counts
-        counts.received[event.service] += len(event.ticks)
+        counts.received[event.label] += len(event.ticks)
         checked = self._checks.check(event.ticks)
         ticks = checked.accepted
         if len(ticks):
-            rows = named_frame(ticks.batch(self._names), self._run_id, event.service)
+            rows = named_frame(ticks.batch(self._names), self._run_id, event.label)
             await self._offer(HotFrame("ticks", rows, event.received_ns))
         # It is on its way: the rest is for those who wait less eagerly.
-        counts.accepted[event.service] += len(ticks)
+        counts.accepted[event.label] += len(ticks)
         for rule in checked.rules:
             counts.rejected[str(rule)] += 1
         self._buffer.add(checked)
-        self._suspect(self._gap_desk.heard(event.service, event.ticks.symbol, event.received_ns))
+        if not event.is_polled:
+            heard = self._gap_desk.heard(event.service, event.ticks.symbol, event.received_ns)
+            self._suspect(heard)
         if self._policy.measures and len(ticks):
             newest = int(np.maximum(ticks.ts_quote, ticks.ts_trade).max())
             if newest != NO_TIME:

@@ -47,6 +47,9 @@ REFRESH_TOKEN: Final = Key(
     "schwab_refresh_token", "string", None, "Encrypted; the encrypted file is the truth."
 )
 WATCHLIST: Final = Key("watchlist", "zset", None, "Symbols in the order of their adding.")
+NAMED_WATCHLIST: Final = Key(
+    "watchlist:{name}", "zset", None, "Symbols of another list, in the order of their adding."
+)
 LAST_RUN: Final = Key("last_run", "string", None, "What the last run did, as JSON.")
 QUOTE: Final = Key("quote:{symbol}", "hash", None, "The last quote of a symbol.")
 TICKS: Final = Key("ticks", "stream", None, "Frames of ticks, one entry a frame.", 30_000)
@@ -60,7 +63,7 @@ OPTIONS_REFRESH: Final = Key(
 )
 
 KEYS: Final = (
-    *(ACCESS_TOKEN, REFRESH_TOKEN, WATCHLIST, LAST_RUN),
+    *(ACCESS_TOKEN, REFRESH_TOKEN, WATCHLIST, NAMED_WATCHLIST, LAST_RUN),
     *(QUOTE, TICKS, BOOKS, GEX, OPTIONS, OPTIONS_REFRESH),
 )
 

@@ -13,6 +13,7 @@ from system.algo_trader.storage.hot_keys import (
     KEYS,
     LAST_RUN,
     LEVEL2_CHANNEL,
+    NAMED_WATCHLIST,
     OPTIONS,
     QUOTE,
     REFRESH_TOKEN,
@@ -39,6 +40,7 @@ def test_the_client_writes_keys_of_the_registry_only_with_their_type_and_life() 
     client.save_access_token(b"a", 60)
     client.save_refresh_token(b"r")
     client.watchlist_add(["IBM"])
+    client.watchlist_add(["IBM"], "tech")
     client.save_last_run({"a": 1})
     client.save_gex("SPY", {"a": 1})
     client.save_options("SPY", "2026-01-16", {"a": 1})
@@ -49,6 +51,7 @@ def test_the_client_writes_keys_of_the_registry_only_with_their_type_and_life() 
         "schwab_access_token": ACCESS_TOKEN,
         "schwab_refresh_token": REFRESH_TOKEN,
         "watchlist": WATCHLIST,
+        "watchlist:tech": NAMED_WATCHLIST,
         "last_run": LAST_RUN,
         "gex:SPY": GEX,
         "options:SPY:2026-01-16": OPTIONS,
