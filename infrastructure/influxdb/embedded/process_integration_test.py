@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -315,3 +316,16 @@ def test_a_token_file_that_holds_none_is_refused(tmp_path: Path) -> None:
         )
         assert ended.returncode == 2
         assert "token file" in ended.stderr
+
+
+def test_a_server_of_the_same_data_answers_where_the_one_before_it_did(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path / "services")
+    spec = embedded_influxdb_spec(tmp_path / "services" / "influxdb")
+    with supervisor.ensure(spec) as first:
+        url = first.endpoint.url
+        os.kill(first.endpoint.pid, signal.SIGKILL)
+        with supervisor.ensure(spec) as second:
+            assert (second.endpoint.url, second.started_here) == (url, True)
+    port = int(url.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)), supervisor.ensure(spec) as third:
+        assert third.endpoint.url != url

@@ -60,7 +60,8 @@ class EmbeddedInfluxDB:
             self._store.close()
             raise
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._front.server_address[1]}"
+        self.port: int = self._front.server_address[1]
+        self.url = f"http://{shown}:{self.port}"
         self._thread = threading.Thread(target=self._front.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 

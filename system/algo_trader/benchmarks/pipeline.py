@@ -34,7 +34,8 @@ from infrastructure.simulators.schwab.app_registration import (
 )
 from infrastructure.simulators.schwab.consent import approve
 from system.algo_trader.benchmarks.pipeline_feeder import Feeder
-from system.algo_trader.benchmarks.pipeline_source import SERVICES
+from system.algo_trader.benchmarks.pipeline_reader import ReaderProcess
+from system.algo_trader.benchmarks.pipeline_source import FRAME_S, SERVICES
 from system.algo_trader.benchmarks.processes import Usage, resident_bytes
 from system.algo_trader.benchmarks.report import BenchRow
 from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
@@ -91,6 +92,12 @@ class Plan:
     bursts: int = 0
     ladder: tuple[int, ...] = ()
     commit_s: float = 60.0
+
+    @property
+    def outlasts_the_stream(self) -> bool:
+        """Return whether Redis forgets the first frames before the last ones come."""
+        assert TICKS.max_length is not None
+        return 2 * self.seconds / FRAME_S > 0.5 * TICKS.max_length
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +271,7 @@ def measure(plan: Plan) -> Counted:
         influx.ensure_tables()
         pids = {row.name: row.pid for row in services.status() if row.pid is not None}
         stack.enter_context(short_turns())
-        return asyncio.run(_Run(feeder, plan, pids).measure(places, redis, influx))
+        return asyncio.run(_Run(feeder, plan, pids, stack).measure(places, redis, influx))
 
 
 class _Run:
@@ -274,9 +281,13 @@ class _Run:
         feeder: The source.
         plan: What is carried.
         pids: Of the servers, by name.
+        stack: Ends what it starts.
     """
 
-    def __init__(self, feeder: Feeder, plan: Plan, pids: Mapping[str, int]) -> None:
+    def __init__(
+        self, feeder: Feeder, plan: Plan, pids: Mapping[str, int], stack: ExitStack
+    ) -> None:
+        self._stack = stack
         self._feeder = feeder
         self._plan = plan
         self._pids = {"source": feeder.pid, "pipeline": os.getpid(), **pids}
@@ -299,6 +310,7 @@ class _Run:
             redis.frame_bus(BOOKS, LEVEL2_CHANNEL) as books,
         ):
             self._pids["store"] = cold.pid
+            reader = self._reader(places) if plan.outlasts_the_stream else None
             streamer = SchwabStreamer(
                 lambda: streamer_info(client.user_preference()), lambda forced: token, clock=clock
             )
@@ -337,7 +349,7 @@ class _Run:
             sent=sent,
             received=counts.received.total(),
             accepted=counts.accepted.total(),
-            in_redis=_rows_in_redis(redis),
+            in_redis=_rows_in_redis(redis) if reader is None else reader.rows(),
             rows=counts.stored,
             archived=sum(part.rows for name in (TRADES, QUOTES) for part in archive.files(name)),
             in_influxdb=sum(_rows_in_influxdb(influx, name) for name in (TRADES, QUOTES)),
@@ -351,6 +363,11 @@ class _Run:
             burst_p99_ms=max((rung.p99_ms for rung in bursts), default=None),
             rungs=tuple(rungs),
         )
+
+    def _reader(self, places: Places) -> ReaderProcess:
+        reader = ReaderProcess(places.realm.home, places.redis_url)
+        self._stack.callback(reader.close)
+        return reader
 
     async def _hold(
         self, live: LiveRun, running: asyncio.Task[None], rate: int, seconds: float

@@ -135,7 +135,7 @@ async def _stream(
 
     from system.algo_trader import terminal
     from system.algo_trader.cli.filling import backfill_of, filling
-    from system.algo_trader.cli.stream_recovery import begun, recovery_of
+    from system.algo_trader.cli.stream_recovery import begun, between_runs, recovery_of
     from system.algo_trader.cli.stream_view import first, show_end, view, watch
     from system.algo_trader.feeds.live import Channel
     from system.algo_trader.feeds.schwab_stream import services_of
@@ -186,7 +186,9 @@ async def _stream(
             noted=partial(notes.closed, note.run_id),
             earlier=recovery.earlier(instruments, facts.source.of_live),
         )
-        for gap in (gap for ended in recovered for gap in ended.gaps):
+        between = between_runs(runtime, facts.source.of_live)
+        off = between.missed(instruments, clock.now_ns())
+        for gap in (*off, *(gap for ended in recovered for gap in ended.gaps)):
             run.missed(gap)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -204,6 +206,9 @@ async def _stream(
                 await watch(running, shown)
         except* Exception as group:
             raise first(group) from None
+        between.ended(instruments, clock.now_ns())
+        # What waits for a Redis that was away goes now, or with the next command.
+        await loop.run_in_executor(None, ticks.settle, _SETTLE_S)
     if invocation.as_json:
         extra = {
             "gap_states": backfill.states(),

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from infrastructure.clock import Clock
     from system.algo_trader.feeds.live import Instrument
     from system.algo_trader.market.source import Source
+    from system.algo_trader.pipeline.between_runs import BetweenRuns
     from system.algo_trader.pipeline.live import LivePolicy
     from system.algo_trader.pipeline.recovery import Recovery
     from system.algo_trader.pipeline.run_notes import RunNote, RunNotes
@@ -29,6 +30,13 @@ def recovery_of(
     notes = RunNotes(runtime.realm.root / _FOLDER, runtime.clock)
     lateness_ns = int(policy.lateness_s * 1e9)
     return notes, Recovery(notes, runtime.archive, cold, runtime.redis, clock, lateness_ns)
+
+
+def between_runs(runtime: Runtime, source: Source) -> BetweenRuns:
+    """Return what knows when the last run of a realm ended."""
+    from system.algo_trader.pipeline.between_runs import BetweenRuns
+
+    return BetweenRuns(runtime.realm.root / _FOLDER, str(source))
 
 
 def begun(

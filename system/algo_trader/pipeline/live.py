@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -48,6 +48,7 @@ from system.algo_trader.quality.tick_checks import TickChecks
 
 _log = get_logger("pipeline.live")
 _NS_PER_S = 1_000_000_000
+STOPPED_WITHOUT: Final = "stopped without a connection"
 Keeping = Callable[[RunFacts, Told], Keeper]
 
 
@@ -168,6 +169,8 @@ class LiveRun:
         self.complaints: list[str] = []
         self.status = "not connected yet"
         self.waiting = (0, 0)
+        self._cut_ns: int | None = None
+        self._heard_ns: int | None = None
         self.beat_ns = clock.monotonic_ns()
 
     @property
@@ -186,6 +189,7 @@ class LiveRun:
             beating = group.create_task(self._beat())
             self.complaints += await self._feed.subscribe(self._instruments, self._channels)
             await self._stopping.wait()
+            self._leave_no_gap_open()
             await self._feed.stop()
             await asyncio.wait([feeding, reading])
             beating.cancel()
@@ -211,6 +215,14 @@ class LiveRun:
         self._buffer.add_gap(self._gap_desk.told(gap, self._clock.now_ns()))
         _log.warning("%s: %s from %d to %d ns", gap.service, gap.reason, gap.start_ns, gap.end_ns)
 
+    def _leave_no_gap_open(self) -> None:
+        """Record what is missing while no connection stands: nobody will come back to say it."""
+        now = self._clock.now_ns()
+        if self._cut_ns is not None and now > self._cut_ns:
+            since = min(self._cut_ns, self._heard_ns or self._cut_ns)
+            for service in sorted({each.service for each in self._instruments}):
+                self.missed(GapEvent(service, STOPPED_WITHOUT, since, now, None))
+
     async def _read(self) -> None:
         async for event in self._feed.events():
             await self._take(event)
@@ -233,6 +245,7 @@ class LiveRun:
     async def _take_ticks(self, event: TickEvent) -> None:
         counts = self.counts
         counts.received[event.label] += len(event.ticks)
+        self._heard_ns = event.received_ns
         checked = self._checks.check(event.ticks)
         ticks = checked.accepted
         if len(ticks):
@@ -275,6 +288,8 @@ class LiveRun:
 
     def _take_status(self, event: StatusEvent) -> None:
         self.status = event.words
+        if event.at_ns is not None:
+            self._cut_ns = None if event.connected else self._cut_ns or event.at_ns
         if event.refused:
             self.counts.unknown |= set(event.refused)
             self.complaints.append(event.words)

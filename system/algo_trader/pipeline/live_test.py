@@ -28,7 +28,7 @@ from system.algo_trader.market.bars import Bars, Series
 from system.algo_trader.market.source import Source
 from system.algo_trader.market.ticks import Ticks
 from system.algo_trader.pipeline.hours import session_spans
-from system.algo_trader.pipeline.live import LivePolicy, LiveRun, Sinks
+from system.algo_trader.pipeline.live import STOPPED_WITHOUT, LivePolicy, LiveRun, Sinks
 from system.algo_trader.pipeline.sinks import HotFrame, Portion
 from system.algo_trader.quality.tick_checks import TickChecks
 from system.algo_trader.quality.tick_rules import TickRule
@@ -252,6 +252,22 @@ def test_gaps_and_complaints_are_known() -> None:
     assert not run.gaps.touching(OPEN + 5 * S, OPEN + 9 * S, "CHART_EQUITY")
     assert run.complaints == ["ZVZZT is not streamed", "CHART_EQUITY refuses 1 keys: no"]
     assert (run.counts.unknown, run.counts.reconnects) == ({"XX"}, 1)
+
+
+def test_a_stop_without_a_connection_leaves_a_gap_since_the_last_update() -> None:
+    ticks = seeded_ticks(5)
+    heard = OPEN + 100 * S
+    events = [
+        StatusEvent(True, OPEN, "connected"),
+        TickEvent("LEVELONE_EQUITIES", ticks, heard),
+        StatusEvent(False, heard + 6 * S, "disconnected: no answer"),
+    ]
+    run, kept = carry_out(events, OPEN + 600 * S)
+    assert run.gaps.seconds("LEVELONE_EQUITIES") == 500.0
+    [row] = pa.concat_tables([portion.gaps for portion in kept.portions]).to_pylist()
+    assert (row["reason"], row["start"]) == (STOPPED_WITHOUT, heard)
+    again, _ = carry_out([*events, StatusEvent(True, heard + 9 * S, "connected")], OPEN + 600 * S)
+    assert again.gaps.seconds("LEVELONE_EQUITIES") == 0.0
 
 
 def test_a_sink_that_fails_ends_the_run() -> None:
