@@ -13,6 +13,7 @@ from system.algo_trader.cli import (
     bench,
     candles,
     config,
+    futures,
     gex,
     health,
     levels,
@@ -65,6 +66,7 @@ def build() -> typer.Typer:
     app.add_typer(auth.app, name="auth")
     app.add_typer(bench.app, name="bench")
     app.add_typer(candles.app, name="candles")
+    app.add_typer(futures.app, name="futures")
     app.add_typer(store.app, name="store")
     app.add_typer(watchlist.app, name="watchlist")
     app.add_typer(options.app, name="options")

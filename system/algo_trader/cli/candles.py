@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from system.algo_trader.cli.invocation import current
+from system.algo_trader.cli.invocation import Invocation, current
 
 if TYPE_CHECKING:
+    from infrastructure.exchange.continuous import ContinuousFuture
     from system.algo_trader.market.bars import Bars
     from system.algo_trader.market.timeframe import Timeframe
 
@@ -26,14 +27,23 @@ def show(
     symbol: SYMBOL,
     timeframe: TIMEFRAME = "1d",
     last: Annotated[int, typer.Option(min=1, help="How many bars.")] = 20,
+    adjust: Annotated[
+        str, typer.Option(help="Of a continuous future's rolls: none, difference, ratio.")
+    ] = "none",
+    session: Annotated[str, typer.Option(help="Of a continuous future: rth, ext, all.")] = "rth",
     as_json: JSON = False,
 ) -> None:
-    """Show the last stored bars of a symbol, from the archive."""
+    """Show the last stored bars of a symbol, or of a continuous future such as ES.c.0."""
     from infrastructure.errors import NoDataError
+    from infrastructure.exchange.continuous import parse_continuous
     from system.algo_trader import terminal
 
     invocation = current(context)
     chosen, wanted = _timeframe(timeframe), symbol.upper()
+    future = parse_continuous(symbol)
+    if future is not None:
+        _show_continuous(invocation, future, chosen, last, adjust, session, as_json)
+        return
     with invocation.runtime() as runtime:
         bars = runtime.archive.winners(wanted, chosen).last(last)
         if len(bars) == 0:
@@ -53,6 +63,45 @@ def show(
         numeric="lrrrrrl",
     )
     terminal.print_table(shown)
+
+
+def _show_continuous(
+    invocation: Invocation,
+    future: ContinuousFuture,
+    timeframe: Timeframe,
+    last: int,
+    adjust: str,
+    session: str,
+    as_json: bool,
+) -> None:
+    from infrastructure.errors import UsageError
+    from system.algo_trader import terminal
+    from system.algo_trader.cli.futures import chosen_session
+    from system.algo_trader.storage.continuous_bars import ContinuousBars, RollAdjust
+
+    if adjust not in set(RollAdjust):
+        raise UsageError(
+            f"{adjust!r} is no adjustment", next_step=f"Use one of {', '.join(RollAdjust)}."
+        )
+    with invocation.runtime() as runtime:
+        reader = ContinuousBars(runtime.archive, chosen_session(session))
+        found = reader.bars(future, timeframe, RollAdjust(adjust))
+    bars, contracts = found.bars.last(last), found.contracts[-last:]
+    if as_json or invocation.as_json:
+        rolls = [roll.as_dict() for roll in found.rolls]
+        terminal.print_json(
+            {**_columns(bars), "contract": contracts, "adjusted": adjust, "rolls": rolls}
+        )
+        return
+    rows = _rows(bars, intraday=timeframe.is_intraday)
+    terminal.print_table(
+        terminal.table(
+            f"{future} {timeframe}, rolls adjusted by {adjust}",
+            ("start (New York)", "open", "high", "low", "close", "volume", "synthetic", "contract"),
+            [(*row, contract) for row, contract in zip(rows, contracts, strict=True)],
+            numeric="lrrrrrll",
+        )
+    )
 
 
 @app.command()

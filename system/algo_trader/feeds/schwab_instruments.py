@@ -6,6 +6,12 @@ from collections.abc import Sequence
 from datetime import date
 
 from infrastructure.errors import UsageError
+from infrastructure.exchange.continuous import (
+    ContinuousFuture,
+    RollRule,
+    calendar_legs,
+    parse_continuous,
+)
 from infrastructure.exchange.contracts import active_contract
 from infrastructure.exchange.markets import calendar_of
 from infrastructure.exchange.symbology import (
@@ -29,7 +35,7 @@ def stream_instruments(symbols: Sequence[str], today: date) -> list[Instrument]:
     """Return the instruments of symbols, each once, in their order.
 
     Args:
-        symbols: As a person writes them: AAPL, $SPX, /ES, /ESZ26, an option in any spelling.
+        symbols: As a person writes them: AAPL, $SPX, /ES, ES.c.0, an option in any spelling.
         today: Decides which contract the root of a future means.
 
     Raises:
@@ -37,12 +43,24 @@ def stream_instruments(symbols: Sequence[str], today: date) -> list[Instrument]:
     """
     found: dict[str, Instrument] = {}
     for text in symbols:
-        symbol = parse_symbol(text.strip().upper())
+        future = parse_continuous(text)
+        symbol = _leading(future, today) if future is not None else parse_symbol(text.upper())
         if isinstance(symbol, FutureRoot):
             symbol = active_contract(symbol.root, today)
         instrument = _instrument(symbol)
         found.setdefault(instrument.symbol, instrument)
     return list(found.values())
+
+
+def _leading(future: ContinuousFuture, today: date) -> Future:
+    """Return the contract that a continuous future means today."""
+    if future.rule is not RollRule.CALENDAR:
+        raise UsageError(
+            f"{future} is not streamed: which contract it means is decided by stored bars",
+            next_step=f"Stream {future.root}.c.{future.rank}, or the contract that "
+            f"`futures rolls {future}` names.",
+        )
+    return calendar_legs(future, today, today)[0].contract
 
 
 def _instrument(symbol: Symbol) -> Instrument:

@@ -62,3 +62,16 @@ def test_charts_and_books_follow_the_kind() -> None:
     assert set(book_services(stock)) == {Service.NASDAQ_BOOK, Service.NYSE_BOOK}
     assert book_services(index) == book_services(future) == ()
     assert book_services(option) == (Service.OPTIONS_BOOK,)
+
+
+def test_a_continuous_future_by_calendar_is_the_contract_of_today() -> None:
+    for day, key in (("2026-06-18", "/ESM26"), ("2026-06-19", "/ESU26")):
+        [found] = stream_instruments(["es.c.0"], date.fromisoformat(day))
+        assert (found.key, found.service) == (key, "LEVELONE_FUTURES")
+    [after] = stream_instruments(["ES.c.1"], date(2026, 6, 18))
+    assert after.key == "/ESU26"
+
+
+def test_a_continuous_future_that_stored_bars_decide_is_not_streamed() -> None:
+    with pytest.raises(UsageError, match=r"ES\.v\.0 is not streamed"):
+        stream_instruments(["ES.v.0"], date(2026, 6, 18))

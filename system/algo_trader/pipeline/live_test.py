@@ -257,7 +257,7 @@ def test_gaps_and_complaints_are_known() -> None:
 def test_a_stop_without_a_connection_leaves_a_gap_since_the_last_update() -> None:
     ticks = seeded_ticks(5)
     heard = OPEN + 100 * S
-    events = [
+    events: list[FeedEvent] = [
         StatusEvent(True, OPEN, "connected"),
         TickEvent("LEVELONE_EQUITIES", ticks, heard),
         StatusEvent(False, heard + 6 * S, "disconnected: no answer"),

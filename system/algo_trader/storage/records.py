@@ -23,6 +23,7 @@ QUOTES: Final = QUOTE_TABLE.name
 OPTION_QUOTES: Final = OPTION_TABLE.name
 REJECTS: Final = "rejects"
 STREAM_GAPS: Final = "stream_gaps"
+ROLLS: Final = "rolls"
 EVENT_TIME: Final = "ts_event"
 _BARS: Final = "bars_"
 
@@ -133,6 +134,20 @@ STREAM_GAP_SCHEMA: Final = pa.schema(
 """What a stream missed: `symbol` is the service, `symbols` a JSON list of the instruments whose
 bars can be fetched afterwards. Each state of a gap is a row of its own; the last one counts."""
 
+ROLL_SCHEMA: Final = pa.schema(
+    [
+        pa.field("symbol", pa.string(), nullable=False),
+        pa.field("contract", pa.string(), nullable=False),
+        pa.field("start", pa.int64(), nullable=False),
+        pa.field("close", pa.float64()),
+        pa.field("close_before", pa.float64()),
+        pa.field("recorded_at", pa.int64(), nullable=False),
+    ]
+)
+"""A roll of a continuous future: `contract` counts from `start` (ns UTC) on; the closes are the
+last ones that both contracts have before it. Each state of a roll is a row of its own; the last
+one counts."""
+
 SCHEMAS: Final[dict[str, pa.Schema]] = {
     QUARANTINE: QUARANTINE_SCHEMA,
     SPLITS: SPLIT_SCHEMA,
@@ -142,6 +157,7 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
     OPTION_QUOTES: OPTION_QUOTE_SCHEMA,
     REJECTS: REJECT_SCHEMA,
     STREAM_GAPS: STREAM_GAP_SCHEMA,
+    ROLLS: ROLL_SCHEMA,
 }
 
 TIME_COLUMNS: Final[dict[str, str]] = {
@@ -153,6 +169,7 @@ TIME_COLUMNS: Final[dict[str, str]] = {
     OPTION_QUOTES: EVENT_TIME,
     REJECTS: "detected_at",
     STREAM_GAPS: "start",
+    ROLLS: "start",
 }
 
 TAPE: Final = (TRADES, QUOTES)
@@ -238,6 +255,13 @@ ARCHIVED: Final = (
         ("symbol", "run_id", "reason", "start", "end", "symbols", "state"),
         "start",
         "What a stream missed, by service, and what became of it; lost updates stay recorded.",
+    ),
+    Dataset(
+        ROLLS,
+        ROLL_SCHEMA,
+        ("symbol", "contract", "start", "close", "close_before"),
+        "start",
+        "Which contract stood for a continuous future from when, and the gap of prices then.",
     ),
 )
 """Every dataset of the archive. Rows go only by the command that first says which."""
