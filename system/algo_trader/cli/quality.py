@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
     from system.algo_trader.market.timeframe import Timeframe
     from system.algo_trader.quality.coverage import Coverage
+    from system.algo_trader.quality.coverage_page import Known
+    from system.algo_trader.storage.archive import Archive
 
+_GAPS_SHOWN = 12
 app = typer.Typer(help="Say how complete and how right stored bars are.", no_args_is_help=True)
 app.command("gaps")(quality_gaps.gaps)
 app.command("backfill")(quality_gaps.backfill)
@@ -47,13 +51,18 @@ def report(
             f"no {chosen} bars are stored", next_step="Fetch some: `algo-trader update`."
         )
     rows = [_coverage(archive, symbol, chosen, days) for symbol in symbols]
+    known = _known_gaps(archive, rows)
     where = "simulator, replay of the past" if realm.is_simulated else "Schwab"
     if html is not None:
-        _write_page(html, rows, where)
+        _write_page(html, rows, where, known)
     if as_json or invocation.as_json:
-        terminal.print_json({"simulated": realm.is_simulated, "rows": [_document(r) for r in rows]})
+        terminal.print_json(
+            {"simulated": realm.is_simulated, "rows": [_document(r, known) for r in rows]}
+        )
         return
     terminal.print_table(_table(rows, where))
+    for line in _gap_lines(known):
+        terminal.console().print(line)
     if html is not None:
         terminal.console().print(f"wrote {html}")
 
@@ -157,7 +166,38 @@ def _coverage(archive: Any, symbol: str, timeframe: Timeframe, days: int) -> Cov
     )
 
 
-def _document(each: Coverage) -> dict[str, Any]:
+def _known_gaps(archive: Archive, rows: Sequence[Coverage]) -> Known:
+    """Return the recorded gaps of streams that touch the days of a report, by symbol and day."""
+    from infrastructure.exchange.markets import calendar_of
+    from system.algo_trader.quality.known_gaps import gaps_by_day
+    from system.algo_trader.storage.stream_gaps import StreamGaps
+
+    gaps = StreamGaps(archive).all()
+    found = {}
+    for each in rows:
+        days = calendar_of(each.symbol).sessions(each.days[0].date, each.days[-1].date)
+        touching = gaps_by_day(each.symbol, days, gaps)
+        if touching:
+            found[each.symbol] = touching
+    return found
+
+
+def _gap_lines(known: Known) -> list[str]:
+    """Return one line for each gap; the newest ones when there are many."""
+    from system.algo_trader.quality.known_gaps import words_of
+
+    every = {gap.identity: gap for days in known.values() for gaps in days.values() for gap in gaps}
+    newest = sorted(every.values(), key=lambda gap: gap.start_ns)[-_GAPS_SHOWN:]
+    lines = [f"known gap: {words_of(gap)}" for gap in newest]
+    if len(every) > len(newest):
+        lines.append(f"and {len(every) - len(newest)} earlier ones: `quality gaps`")
+    return lines
+
+
+def _document(each: Coverage, known: Known) -> dict[str, Any]:
+    from system.algo_trader.quality.known_gaps import words_of
+
+    mine = known.get(each.symbol, {})
     return {
         "symbol": each.symbol,
         "timeframe": str(each.timeframe),
@@ -172,6 +212,7 @@ def _document(each: Coverage) -> dict[str, Any]:
                 "present": day.present,
                 "longest_gap": day.longest_gap,
                 "early_close": day.is_early_close,
+                "known_gaps": [words_of(gap) for gap in mine.get(day.date, ())],
             }
             for day in each.days
         ],
@@ -205,11 +246,11 @@ def _cells(each: Coverage) -> tuple[object, ...]:
     )
 
 
-def _write_page(path: Path, rows: list[Coverage], where: str) -> None:
+def _write_page(path: Path, rows: list[Coverage], where: str, known: Known) -> None:
     from infrastructure.supervision.files import told_in_a_sentence
     from system.algo_trader.quality.coverage_page import coverage_page
 
     first, last = rows[0].days[0].date, rows[0].days[-1].date
-    text = coverage_page("Coverage of stored bars", f"{where}, {first} to {last}", rows)
+    text = coverage_page("Coverage of stored bars", f"{where}, {first} to {last}", rows, known)
     with told_in_a_sentence(path):
         path.write_text(text, encoding="utf-8")

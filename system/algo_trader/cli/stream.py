@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -141,6 +142,7 @@ async def _stream(
     from system.algo_trader.feeds.schwab_stream import services_of
     from system.algo_trader.pipeline.cold_messages import Places
     from system.algo_trader.pipeline.cold_process import ColdProcess
+    from system.algo_trader.pipeline.hours import is_any_open, market_words
     from system.algo_trader.pipeline.live import LivePolicy, LiveRun, Sinks
     from system.algo_trader.pipeline.redis_sink import RedisSink
     from system.algo_trader.pipeline.turns import short_turns
@@ -170,11 +172,15 @@ async def _stream(
         notes, recovery = recovery_of(runtime, cold, clock, policy)
         recovered = recovery.recover() if ticks.settle(_SETTLE_S) else []
         note = begun(runtime, instruments, facts.source.of_live, clock, policy, uuid.uuid4().hex)
+        hours = _hours(instruments, clock.now_ns())
+        if not is_any_open(hours, clock.now_ns()):
+            closed = market_words(hours, clock.now_ns())
+            print(f"nothing trades now: {closed} in New York; the stream waits", file=sys.stderr)
         run = LiveRun(
             feed,
             instruments,
             choice.channels,
-            hours=_hours(instruments, clock.now_ns()),
+            hours=hours,
             sinks=Sinks(RedisSink(ticks, books), cold, cold.keeper),
             checks=TickChecks(len(instruments), off=choice.off),
             run_id=note.run_id,

@@ -45,7 +45,8 @@ def view(run: LiveRun, clock: Clock, symbols: int) -> Any:
         before.update(at=now, count=count)
         grid = Table.grid(padding=(0, 2))
         for name, value in (
-            ("market", f"{rfc3339(clock.now_ns())}  {run.status}"),
+            ("market", f"{rfc3339(clock.now_ns())}  {run.market}"),
+            ("feed", run.status),
             ("updates", f"{count:,}  {rate:,.0f}/s  rejected {run.counts.rejected.total():,}"),
             ("symbols", f"{symbols:,}  not delivered {len(run.counts.unknown):,}"),
             ("lag", _quantiles(run.counts.lag)),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Protocol
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from infrastructure.clock import utc_from_ns
 from infrastructure.exchange.session import Session, SessionKind
 from infrastructure.exchange.timeframes import schwab_bar_start
 from system.algo_trader.market.session_spans import EXT, RTH, SessionSpans
+
+NEW_YORK: Final = ZoneInfo("America/New_York")
 
 
 class SessionCalendar(Protocol):
@@ -21,6 +26,35 @@ class SessionCalendar(Protocol):
 
     def sessions(self, start: date, end: date) -> list[Session]:
         """Return the sessions from one date to another, both included."""
+
+
+def market_words(hours: Mapping[str, SessionSpans], now_ns: int) -> str:
+    """Return which markets are open and until when, or when they open, in New York's time.
+
+    Args:
+        hours: The hours of each calendar.
+        now_ns: The market's time, nanoseconds UTC.
+    """
+    return "; ".join(f"{name} {_state(spans, now_ns)}" for name, spans in sorted(hours.items()))
+
+
+def is_any_open(hours: Mapping[str, SessionSpans], now_ns: int) -> bool:
+    """Return whether any of the markets trades now, outside of regular hours included."""
+    now = np.array([now_ns], dtype=np.int64)
+    return any(spans.row_of(now)[0] >= 0 for spans in hours.values())
+
+
+def _state(spans: SessionSpans, now_ns: int) -> str:
+    row = int(spans.row_of(np.array([now_ns], dtype=np.int64))[0])
+    if row >= 0:
+        kind = "open" if spans.kind[row] == RTH else "open outside of regular hours"
+        return f"{kind} until {_clock(int(spans.end[row]))}"
+    later = spans.start[spans.start > now_ns]
+    return f"closed until {_clock(int(later[0]))}" if len(later) else "closed"
+
+
+def _clock(instant_ns: int) -> str:
+    return utc_from_ns(instant_ns).astimezone(NEW_YORK).strftime("%a %Y-%m-%d %H:%M")
 
 
 def session_spans(calendar: SessionCalendar, first: date, last: date) -> SessionSpans:

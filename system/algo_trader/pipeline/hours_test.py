@@ -3,10 +3,11 @@
 from datetime import UTC, date, datetime
 
 import numpy as np
+import pytest
 
 from infrastructure.exchange.calendars import calendar
 from system.algo_trader.market.session_spans import EXT, RTH
-from system.algo_trader.pipeline.hours import session_spans
+from system.algo_trader.pipeline.hours import is_any_open, market_words, session_spans
 
 
 def ns(text: str) -> int:
@@ -39,3 +40,23 @@ def test_the_evening_before_belongs_to_a_future_s_day() -> None:
 def test_no_session_gives_no_span() -> None:
     spans = session_spans(calendar("XNYS"), date(2024, 3, 9), date(2024, 3, 10))
     assert spans.row_of(np.array([ns("2024-03-09T15:00")])).tolist() == [-1]
+
+
+NS = 1_000_000_000
+NEW_YORK_HOURS = {"XNYS": session_spans(calendar("XNYS"), date(2024, 7, 1), date(2024, 7, 5))}
+
+
+@pytest.mark.parametrize(
+    ("instant", "words"),
+    [
+        # A half day before the holiday: regular hours end at 13:00; the extended begin at 7:00.
+        ("2024-07-03T16:00:00Z", "XNYS open until Wed 2024-07-03 13:00"),
+        ("2024-07-03T12:00:00Z", "XNYS open outside of regular hours until Wed 2024-07-03 09:30"),
+        ("2024-07-04T15:00:00Z", "XNYS closed until Fri 2024-07-05 07:00"),
+        ("2024-07-06T15:00:00Z", "XNYS closed"),
+    ],
+)
+def test_words_say_when_a_market_opens_and_closes(instant: str, words: str) -> None:
+    now = round(datetime.fromisoformat(instant).timestamp()) * NS
+    assert market_words(NEW_YORK_HOURS, now) == words
+    assert is_any_open(NEW_YORK_HOURS, now) == ("open" in words)

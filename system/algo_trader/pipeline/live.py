@@ -38,6 +38,7 @@ from system.algo_trader.pipeline.chart_check import Compared
 from system.algo_trader.pipeline.counts import LiveCounts
 from system.algo_trader.pipeline.gap_desk import Carried, GapDesk, carried_by_own
 from system.algo_trader.pipeline.gap_log import GapLog
+from system.algo_trader.pipeline.hours import market_words
 from system.algo_trader.pipeline.keeper import LocalKeeper
 from system.algo_trader.pipeline.live_metrics import Moment, document, live_metrics
 from system.algo_trader.pipeline.pieces import Built, Keeper, Kept, PieceBuffer, RunFacts, Told
@@ -199,6 +200,11 @@ class LiveRun:
     def gaps(self) -> GapLog:
         """Return what the feed said it missed."""
         return self._gap_desk.log
+
+    @property
+    def market(self) -> str:
+        """Return which markets are open and until when, in words."""
+        return market_words(self._hours, self._clock.now_ns())
 
     @property
     def health(self) -> FeedHealth:
