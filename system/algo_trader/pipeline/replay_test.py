@@ -183,6 +183,16 @@ def test_a_file_that_does_not_say_its_zone_or_its_symbol_is_refused(tmp_path: Pa
         tape_of_file(bars, None, "AAPL")
 
 
+@pytest.mark.parametrize("zone", ["Mars/Base", "America", "../UTC", ""])
+def test_a_zone_that_does_not_exist_is_refused_even_where_no_time_needs_one(
+    tmp_path: Path, zone: str
+) -> None:
+    plain = tmp_path / "plain.csv"
+    plain.write_text("ts_event_ns,price,size\n1,2,3\n")
+    with pytest.raises(UsageError, match="there is no time zone"):
+        tape_of_file(plain, zone, "AAPL")
+
+
 def test_records_of_two_sources_are_not_played_together() -> None:
     def records(dataset: str, symbol: str) -> pa.Table:
         return pa.table(

@@ -50,7 +50,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield (
         "`{home}/{live|sim}/archive/{dataset}/{symbol}/{YYYY}/{MM}/{DD}/part-{hash}.parquet`, "
-        "listed with sha256, rows, span and request in `manifest.log`."
+        "listed with sha256, rows, span and request in `manifest.log`. Rows of many symbols that "
+        "came together share a file below `_several` until `archive compact` parts them."
     )
     for dataset in ARCHIVED:
         yield from _dataset(dataset)

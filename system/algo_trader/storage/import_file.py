@@ -95,6 +95,7 @@ def instants(read: ReadFile, zone: str | None) -> npt.NDArray[np.int64]:
         UsageError: If times carry no offset and no zone is given, or there is no such zone.
         InputError: If a time cannot be read, or did not exist or existed twice in that zone.
     """
+    known = None if zone is None else _known_zone(zone)
     column = read.columns.column(read.time)
     if column.null_count:
         row = pc.index(pc.is_null(column), pa.scalar(True)).as_py()
@@ -104,7 +105,7 @@ def instants(read: ReadFile, zone: str | None) -> npt.NDArray[np.int64]:
             raise InputError(f"{read.time} holds whole numbers, and nothing says their unit")
         numbers: npt.NDArray[np.int64] = column.cast(pa.int64()).to_numpy()
         return numbers
-    return _parsed(column, read.time, zone)
+    return _parsed(column, read.time, known)
 
 
 def starts(
@@ -132,7 +133,11 @@ def starts(
                 f"{read.time} of {timeframe} bars holds a time of day: {texts[0].as_py()!r}",
                 next_step="Give daily and longer bars the date of their session.",
             )
-        days = _parsed(texts, read.time, "UTC").astype("datetime64[ns]").astype("datetime64[D]")
+        days = (
+            _parsed(texts, read.time, ZoneInfo("UTC"))
+            .astype("datetime64[ns]")
+            .astype("datetime64[D]")
+        )
         return np.asarray(schwab_bar_starts(days, str(timeframe)))
     shift = timeframe.duration_ns if label == "end" else 0
     return instants(read, zone) - shift
@@ -157,7 +162,17 @@ def received(read: ReadFile) -> pa.ChunkedArray | None:
     return None if name is None else read.columns.column(name)
 
 
-def _parsed(column: pa.ChunkedArray, name: str, zone: str | None) -> npt.NDArray[np.int64]:
+def _known_zone(zone: str) -> ZoneInfo:
+    # A misspelt zone is refused even where no time needs one: the next file may.
+    try:
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, IsADirectoryError, ValueError) as error:
+        raise UsageError(
+            f"there is no time zone {zone!r}", next_step="Write one such as America/New_York."
+        ) from error
+
+
+def _parsed(column: pa.ChunkedArray, name: str, zone: ZoneInfo | None) -> npt.NDArray[np.int64]:
     import pandas as pd
 
     given: Any = column.to_pandas()
@@ -172,9 +187,7 @@ def _parsed(column: pa.ChunkedArray, name: str, zone: str | None) -> npt.NDArray
                 next_step="Say which zone they are in, as --tz America/New_York.",
             )
         try:
-            times = times.dt.tz_localize(ZoneInfo(zone), ambiguous="raise", nonexistent="raise")
-        except (ZoneInfoNotFoundError, IsADirectoryError) as error:
-            raise UsageError(f"there is no time zone {zone!r}") from error
+            times = times.dt.tz_localize(zone, ambiguous="raise", nonexistent="raise")
         except ValueError as error:
             raise InputError(
                 f"{name} holds a time that {zone} had twice or never: {error}",
