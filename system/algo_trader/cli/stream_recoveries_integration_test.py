@@ -159,9 +159,11 @@ def freeze_influxdb(stage: Stage) -> None:
 
 def sleep_for_an_hour(stage: Stage) -> None:
     """The clock leaps and the socket is dead, as on a laptop that was closed."""
+    stage.streamer.half_open()
+    # What was on its way has come before the lid is closed.
+    threading.Event().wait(0.5)
     now = stage.clock.now_ns
     stage.clock.now_ns = lambda: now() + 3_600_000_000_000  # type: ignore[method-assign]
-    stage.streamer.half_open()
     before = stage.sent()
     assert until(lambda: stage.sent() > before, "a new connection") < BACK_S
     stage.streams()
