@@ -60,7 +60,8 @@ CLOSED: Final[Mapping[str, frozenset[date]]] = MappingProxyType(
 )
 
 # Seconds after midnight in Chicago at which a session ended early though the library thinks it
-# ended as usual.
+# ended otherwise. Not modelled: the Saturday sessions, 05:00 to 17:00, that CME announced for
+# equity indices and currencies on trade dates 2026-06-22, 2026-07-06 and 2027-06-21. [?]
 EARLY_CLOSES: Final[Mapping[str, Mapping[date, int]]] = MappingProxyType(
     {
         # CME Group's release of 2024-12-30: on the National Day of Mourning for President Carter
@@ -80,25 +81,77 @@ EARLY_CLOSES: Final[Mapping[str, Mapping[date, int]]] = MappingProxyType(
             date(2025, 1, 9): 12 * _H + 15 * _M,
         },
         "CME_GRAINS": {date(2025, 1, 9): 12 * _H + 15 * _M},
-        "CME_LIVESTOCK": {date(2025, 1, 9): 12 * _H + 15 * _M},
+        # CME Group's Christmas schedules of 2024 and 2025 say 12:15, the one of 2026 12:05. [P]
+        "CME_LIVESTOCK": {
+            date(2024, 12, 24): 12 * _H + 15 * _M,
+            date(2025, 1, 9): 12 * _H + 15 * _M,
+            date(2025, 12, 24): 12 * _H + 15 * _M,
+        },
     }
 )
 
 
-def rule_early_close_s(name: str, day: date, nyse_early: bool) -> int | None:
-    """Return the early close that follows from a rule the library lacks, in Chicago seconds.
+def is_juneteenth(day: date) -> bool:
+    """Say whether CME keeps Juneteenth on a date: since 2022, on a Friday or Monday if need be."""
+    if day.year < 2022 or day.month != 6:
+        return False
+    return day.day == 19 or (day.day, day.weekday()) in {(18, 4), (20, 0)}
 
+
+def is_closed(name: str, day: date) -> bool:
+    """Say whether a trade date that the library lists did not or will not trade.
+
+    - pandas_market_calendars does not know that grains and livestock keep Juneteenth: CME Group's
+      schedules of 2022 to 2027 say "closed" for both. [P]
+
+    Args:
+        name: Our name of the calendar.
+        day: The trade date.
+    """
+    if name in {"CME_GRAINS", "CME_LIVESTOCK"} and is_juneteenth(day):
+        return True
+    return day in CLOSED.get(name, frozenset())
+
+
+def early_close_s(name: str, day: date, nyse_early: bool) -> int | None:
+    """Return when a session ends that the library ends otherwise, in seconds after midnight.
+
+    Where no notice is in `EARLY_CLOSES`, these rules hold; they say what CME Group's schedules of
+    the holidays of 2022 to 2027 say [P], and are carried on from there [D]:
+
+    - Energy and metals stop at 12:45 on Christmas Eve (so in 2012 and 2018 too), at 13:30 on Labor
+      Day, since 2024 at 13:45 on the day after Thanksgiving, and at 12:00 when Juneteenth or
+      Independence Day is kept on a Friday.
+    - Currencies stop at 12:00 on those Fridays, since 2024 at 12:45 on Christmas Eve, since 2025
+      at 13:45 on the day after Thanksgiving.
     - Grains stop at 12:05 on the day after Thanksgiving and on Christmas Eve, and trade their
-      usual day session on the third of July. [D]
+      usual day session on the third of July.
 
     Args:
         name: Our name of the calendar.
         day: The trade date.
         nyse_early: Whether the NYSE closes early on it.
     """
-    if not nyse_early:
-        return None
-    if name == "CME_GRAINS" and day.month in (11, 12):
+    known = EARLY_CLOSES.get(name, {}).get(day)
+    if known is not None:
+        return known
+    christmas_eve = nyse_early and (day.month, day.day) == (12, 24)
+    after_thanksgiving = nyse_early and day.month == 11
+    if name in {"CME_ENERGY", "CME_METALS"}:
+        if _is_friday_holiday(day):
+            return 12 * _H
+        if day.year >= 2022 and day.month == 9 and day.weekday() == 0 and day.day <= 7:
+            return 13 * _H + 30 * _M
+        if after_thanksgiving and day.year >= 2024:
+            return 13 * _H + 45 * _M
+        return 12 * _H + 45 * _M if christmas_eve and day.year >= 2012 else None
+    if name == "CME_FX":
+        if _is_friday_holiday(day):
+            return 12 * _H
+        if after_thanksgiving and day.year >= 2025:
+            return 13 * _H + 45 * _M
+        return 12 * _H + 45 * _M if christmas_eve and day.year >= 2024 else None
+    if name == "CME_GRAINS" and nyse_early and day.month in (11, 12):
         return 12 * _H + 5 * _M
     return None
 
@@ -106,15 +159,26 @@ def rule_early_close_s(name: str, day: date, nyse_early: bool) -> int | None:
 def grains_skip_evening(day: date, previous: date) -> bool:
     """Say whether grains open only at 08:30 because the evening before lay in a holiday.
 
-    So it is after Thanksgiving and Independence Day (DTN's schedule for July 2024 has it), and
-    after Christmas and New Year's Day [D]; after the other Monday holidays grains reopen on Monday
-    evening. [D]
+    So it is after Thanksgiving, Independence Day, Christmas and New Year's Day. After Juneteenth
+    and the other Monday holidays they reopen in the evening, and after Christmas or New Year's Day
+    if it was kept on a Monday that is not its date. CME Group's schedules of 2022 to 2027 [P];
+    before them nothing is established of an Independence Day kept on a Monday, which is taken for
+    one of the other Mondays, nor of Christmas and New Year's Day kept on one, which are not. [D]
 
     Args:
         day: The trade date.
         previous: The trade date before it.
     """
     eve = day - timedelta(days=1)
-    if eve == previous or day.weekday() == 0:
+    if eve == previous or day.weekday() == 0 or is_juneteenth(eve):
         return False
-    return eve.weekday() != 0 or (eve.month, eve.day) in {(12, 25), (12, 26), (1, 1), (1, 2)}
+    if eve.weekday() != 0 or (eve.month, eve.day) in {(12, 25), (1, 1)}:
+        return True
+    return eve.month == 7 if day.year >= 2022 else (eve.month, eve.day) in {(12, 26), (1, 2)}
+
+
+def _is_friday_holiday(day: date) -> bool:
+    """Say whether Juneteenth or Independence Day is kept on this date, a Friday, since 2022."""
+    if day.weekday() != 4 or day.year < 2022:
+        return False
+    return is_juneteenth(day) or (day.month == 7 and day.day in (3, 4))

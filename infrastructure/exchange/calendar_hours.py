@@ -290,24 +290,20 @@ def build_table(name: str, last_year: int) -> HoursTable:
 def _corrected(name: str, days: TradingDays, last_year: int) -> TradingDays:
     nyse = exchange_days("XNYS", NEW_YORK, last_year)
     nyse_early = set(nyse.dates[nyse.close_s < _at(16)].astype(np.int64).tolist())
-    closed = corrections.CLOSED.get(name, frozenset())
-    known = corrections.EARLY_CLOSES.get(name, {})
     drops_good_friday = name in {"CME_EQUITY", "CME_RATES", "CME_FX"}
     keep = np.ones(days.dates.size, dtype=np.bool_)
     close_s = days.close_s.copy()
     for row, number in enumerate(days.dates.astype(np.int64).tolist()):
         day = date_from_day_number(number)
-        if day in closed or (
+        if corrections.is_closed(name, day) or (
             drops_good_friday
             and day.weekday() == 4
             and corrections.is_good_friday_without_jobs_report(day)
         ):
             keep[row] = False
-        early_s = known.get(day)
-        if early_s is None:
-            early_s = corrections.rule_early_close_s(name, day, number in nyse_early)
+        early_s = corrections.early_close_s(name, day, number in nyse_early)
         if early_s is not None:
-            close_s[row] = min(int(close_s[row]), early_s)
+            close_s[row] = early_s
     return TradingDays(days.dates[keep], close_s[keep])
 
 
