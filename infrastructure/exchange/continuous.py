@@ -62,7 +62,7 @@ class Leg:
     Attributes:
         contract: The contract.
         first: The first trading date.
-        until: The trading date from which another one does.
+        until: The trading date from which another one does, or none.
     """
 
     contract: Future
@@ -147,36 +147,37 @@ def figure_legs(
 
     On each trading date that contract leads which had the largest figure on the one before it,
     of those that have not expired and do not end before the one that led: there is no way back.
-    Rank n is the n-th contract after it by expiry. Nothing of the date itself is looked at.
+    Rank n is the n-th contract after it by expiry. Nothing of the date itself is looked at. Where
+    no figure of the day before is known, the one that led goes on; before there was one, and after
+    it expired, none leads: such dates are in no leg.
 
     Args:
         future: What is asked for.
         days: Trading dates, rising, (m,).
-        figures: Volume or open interest of each contract on each date, NaN where it is not known,
-            (m,).
+        figures: Volume or open interest on each date, NaN where it is not known, (m,), of every
+            contract that ranks count, whether something is known of it or not.
     """
     chain = sorted(figures, key=lambda each: expiry(each.root, each.year, each.month))
     ends = [expiry(each.root, each.year, each.month) for each in chain]
     legs: list[Leg] = []
     lead: int | None = None
+    goes_on = False
     for row, day in enumerate(days.astype("datetime64[D]").tolist()):
         alive = [place for place, end in enumerate(ends) if end >= day and place >= (lead or 0)]
-        if not alive:
-            break
         before = [figures[chain[place]][row - 1] if row else np.nan for place in alive]
         known = [(value, -place) for value, place in zip(before, alive, strict=True)
                  if not np.isnan(value)]  # fmt: skip
         if known:
             lead = -max(known)[1]
-        elif lead is None or lead not in alive:
-            lead = alive[0]
-        if lead + future.rank >= len(chain):
-            break
-        held = chain[lead + future.rank]
+        if lead is None or lead not in alive or lead + future.rank >= len(chain):
+            goes_on = False
+            continue
+        held, ended = chain[lead + future.rank], day + timedelta(days=1)
         if legs and legs[-1].contract == held:
-            legs[-1] = Leg(held, legs[-1].first, day + timedelta(days=1))
+            legs[-1] = Leg(held, legs[-1].first, ended)
         else:
-            if legs:
+            if goes_on:
                 legs[-1] = Leg(legs[-1].contract, legs[-1].first, day)
-            legs.append(Leg(held, day, day + timedelta(days=1)))
+            legs.append(Leg(held, day, ended))
+        goes_on = True
     return legs

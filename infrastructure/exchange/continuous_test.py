@@ -32,9 +32,10 @@ def es(year: int, month: int) -> Future:
     return Future("ES", year, month)
 
 
-def leading(legs: list[Leg], day: date) -> Future:
-    [found] = [leg.contract for leg in legs if leg.first <= day < leg.until]
-    return found
+def leading(legs: list[Leg], day: date) -> Future | None:
+    found = [leg.contract for leg in legs if leg.first <= day < leg.until]
+    assert len(found) < 2
+    return found[0] if found else None
 
 
 @pytest.mark.parametrize(
@@ -90,9 +91,10 @@ def test_volume_rolls_on_the_day_after_the_next_contract_traded_more() -> None:
     }
     front = ContinuousFuture("ES", RollRule.VOLUME, 0)
     legs = figure_legs(front, days, figures)
-    # On the 13th June traded more; March's later lead brings it back no more.
+    # Of the 11th no day before is known. On the 13th June traded more; March's later lead brings
+    # it back no more.
     assert legs == [
-        Leg(es(2024, 3), date(2024, 3, 11), date(2024, 3, 14)),
+        Leg(es(2024, 3), date(2024, 3, 12), date(2024, 3, 14)),
         Leg(es(2024, 6), date(2024, 3, 14), date(2024, 3, 16)),
     ]
     after = figure_legs(ContinuousFuture("ES", RollRule.VOLUME, 1), days, figures)
@@ -114,26 +116,27 @@ def test_no_day_is_decided_by_itself_or_later_and_nothing_rolls_back(
     values = np.array([[np.nan if v is None else float(v) for v in row] for row in table])
     front = ContinuousFuture("ES", RollRule.VOLUME, 0)
 
-    def held(rows: np.ndarray) -> list[Future]:
+    def held(rows: np.ndarray) -> list[Future | None]:
         figures = {name: rows[:, place] for place, name in enumerate(names)}
         legs = figure_legs(front, days[: len(rows)], figures)
         return [leading(legs, day) for day in days[: len(rows)].tolist()]
 
     every = held(values)
-    assert every == sorted(every, key=lambda each: each.month)
+    led = [each for each in every if each is not None]
+    assert led == sorted(led, key=lambda each: each.month)
     for count in range(1, len(values) + 1):
         changed = values[:count].copy()
         changed[-1] = [9, 0, 9, 0]
         assert held(changed)[:count] == every[:count]
     ends = [date.fromisoformat(each) for each in ES_EXPIRIES[:4]]
-    lead = 0
+    lead, floor = None, 0
     for row, day in enumerate(days.tolist()):
-        # Said plainly: drop what has expired or lies behind, then take the largest of yesterday.
-        while ends[lead] < day:
-            lead += 1
-        if row:
-            best = [v if not np.isnan(v) and place >= lead else -1.0
-                    for place, v in enumerate(values[row - 1])]  # fmt: skip
-            if max(best) >= 0:
-                lead = best.index(max(best))
-        assert every[row] == names[lead]
+        # Said plainly: of what has not expired and does not lie behind, the largest of yesterday
+        # leads; if nothing is known of yesterday, the one that led, until it has expired.
+        best = [v if ends[place] >= day and place >= floor and not np.isnan(v) else -1.0
+                for place, v in enumerate(values[row - 1])] if row else [-1.0]  # fmt: skip
+        if max(best) >= 0:
+            lead = floor = best.index(max(best))
+        elif lead is not None and ends[lead] < day:
+            lead = None
+        assert every[row] == (None if lead is None else names[lead])

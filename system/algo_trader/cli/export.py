@@ -11,6 +11,7 @@ from infrastructure.clock import Clock, parse_rfc3339
 from infrastructure.errors import NoDataError, UsageError
 from system.algo_trader.market.timeframe import Adjustment, Session, Timeframe
 from system.algo_trader.storage.archive import Archive
+from system.algo_trader.storage.continuous_bars import RollAdjust
 from system.algo_trader.storage.export_file import (
     FORMATS,
     Exported,
@@ -20,7 +21,7 @@ from system.algo_trader.storage.export_file import (
 )
 from system.algo_trader.storage.records import TAPE, bars_dataset
 
-_T = TypeVar("_T", Session, Adjustment, Timeframe)
+_T = TypeVar("_T", Session, Adjustment, RollAdjust, Timeframe)
 
 
 def run(
@@ -34,6 +35,7 @@ def run(
     end: str | None,
     session: str,
     adjustment: str,
+    rolls: str,
     form: str | None,
     clock: Clock,
 ) -> list[Exported]:
@@ -56,10 +58,11 @@ def run(
         )
     written = _format(form, target)
     hours, prices = _member(Session, session), _member(Adjustment, adjustment)
+    gaps = _member(RollAdjust, rolls)
     span = (instant(start), instant(end))
     return [
         export_file(
-            archive, ExportRequest(name, symbol, *span, hours, prices), target, written,
+            archive, ExportRequest(name, symbol, *span, hours, prices, gaps), target, written,
             now_ns=clock.now_ns(),
         )
         for symbol in wanted

@@ -31,7 +31,7 @@ def rolls(
     store: Annotated[bool, typer.Option("--store", help="Keep the table in the archive.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
-    """Show the roll table: contract, first date, and the two contracts' closes before it."""
+    """Show the roll table: contract, dates, and the two contracts' closes before it."""
     from datetime import timedelta
 
     from infrastructure.clock import utc_from_ns
@@ -56,6 +56,7 @@ def rolls(
         (
             roll.contract,
             roll.first,
+            roll.until,
             roll.close_before,
             roll.close,
             None
@@ -67,9 +68,9 @@ def rolls(
     terminal.print_table(
         terminal.table(
             f"{future}: contracts and the gaps between them",
-            ("contract", "from", "close before", "its close", "gap"),
+            ("contract", "from", "until", "close before", "its close", "gap"),
             rows,
-            numeric="llrrr",
+            numeric="lllrrr",
         )
     )
     if kept is not None:

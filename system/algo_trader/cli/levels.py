@@ -78,11 +78,13 @@ def levels(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Show pivots of the session before and the day's VWAP (document levels.v1)."""
+    from infrastructure.exchange.continuous import parse_continuous
     from infrastructure.exchange.markets import calendar_of
 
     invocation = current(context)
     chosen = Format.JSON if as_json or invocation.as_json else form
-    calendar = calendar_of(symbol)
+    future = parse_continuous(symbol)
+    calendar = calendar_of(symbol if future is None else f"/{future.root}")
     with invocation.runtime() as runtime:
         request = _request(
             symbol, day, session, pivot, anchor, interval, precision, calendar, runtime.archive
@@ -133,6 +135,7 @@ def _document(request: LevelsRequest, calendar: Calendar, runtime: Runtime) -> L
     from system.algo_trader.levels.build import build_levels, prior_timeframe
     from system.algo_trader.levels.request import windows
 
+    request = _of_contract(request, runtime.archive)
     times = windows(request, calendar)
     prior_kind = prior_timeframe(request)
     prior_start_ns = _prior_start(request.session, times.prior_date, times.prior_start_ns)
@@ -164,6 +167,23 @@ def _document(request: LevelsRequest, calendar: Calendar, runtime: Runtime) -> L
             (request.interval, times.vwap_start_ns, times.vwap_end_ns),
         ),
     )
+
+
+def _of_contract(request: LevelsRequest, archive: Archive) -> LevelsRequest:
+    """Return a request with the contract that a continuous future means on its date.
+
+    The levels are those of one contract, also when the session before was another one's.
+    """
+    from dataclasses import replace
+
+    from infrastructure.exchange.continuous import parse_continuous
+    from system.algo_trader.storage.continuous_bars import ContinuousBars
+
+    future = parse_continuous(request.symbol)
+    if future is None:
+        return request
+    reader = ContinuousBars(archive, request.session.hours)
+    return replace(request, symbol=reader.contract_on(future, request.date))
 
 
 def _request_id(archive: Archive, symbol: str, *spans: tuple[Timeframe, int, int]) -> str | None:
@@ -211,7 +231,7 @@ def _request(
     return LevelsRequest(
         symbol=wanted,
         symbol_raw=typed,
-        date=_last_stored(wanted, archive) if day is None else _date(day, "--date"),
+        date=_last_stored(wanted, archive, hours) if day is None else _date(day, "--date"),
         session=hours,
         pivot_kind=PivotKind(pivot.value),
         anchor_ns=None if anchor is None else _anchor(anchor, calendar, hours),
@@ -251,11 +271,17 @@ def _anchor(text: str, calendar: Calendar, hours: LevelSession) -> int:
         ) from None
 
 
-def _last_stored(symbol: str, archive: Archive) -> date:
+def _last_stored(symbol: str, archive: Archive, hours: LevelSession) -> date:
     from infrastructure.errors import NoDataError
+    from infrastructure.exchange.continuous import parse_continuous
     from infrastructure.exchange.timeframes import trading_date
     from system.algo_trader.market.timeframe import Timeframe
+    from system.algo_trader.storage.continuous_bars import ContinuousBars
 
+    future = parse_continuous(symbol)
+    if future is not None:
+        stitched = ContinuousBars(archive, hours.hours).bars(future, Timeframe.D1).bars
+        return trading_date(int(stitched.start[-1]))
     bars = archive.winners(symbol, Timeframe.D1)
     if len(bars) == 0:
         raise NoDataError(
@@ -267,11 +293,12 @@ def _last_stored(symbol: str, archive: Archive) -> date:
 
 def _precision(symbol: str) -> int:
     """Return the decimals of a future's tick, or the two of stocks."""
+    from infrastructure.exchange.continuous import ContinuousFuture, parse_continuous
     from infrastructure.exchange.contracts import spec
     from infrastructure.exchange.symbology import Future, FutureRoot, parse_symbol
 
-    found = parse_symbol(symbol)
-    if not isinstance(found, Future | FutureRoot):
+    found = parse_continuous(symbol) or parse_symbol(symbol)
+    if not isinstance(found, ContinuousFuture | Future | FutureRoot):
         return 2
     exponent = spec(found.root).tick_size.normalize().as_tuple().exponent
     return max(-exponent, 0) if isinstance(exponent, int) else 2

@@ -105,6 +105,9 @@ def export(
     end: Annotated[str | None, typer.Option(help="Day or instant before which rows lie.")] = None,
     session: Annotated[str, typer.Option(help="Hours that bars count: rth, ext, all.")] = "rth",
     adjustment: Annotated[str, typer.Option(help="Prices are raw, or split-adjusted.")] = "raw",
+    adjust: Annotated[
+        str, typer.Option(help="Of a continuous future's rolls: none, difference, ratio.")
+    ] = "none",
     form: Annotated[str | None, typer.Option("--format", help="csv, parquet or arrow.")] = None,
     as_json: JSON = False,
 ) -> None:
@@ -125,6 +128,7 @@ def export(
             end=end,
             session=session,
             adjustment=adjustment,
+            rolls=adjust,
             form=form,
             clock=SystemClock(),
         )

@@ -20,12 +20,13 @@ from infrastructure.exchange.continuous import (
     Leg,
     RollRule,
     calendar_legs,
+    contracts_between,
     figure_legs,
 )
 from infrastructure.exchange.contracts import spec
 from infrastructure.exchange.symbology import parse_symbol
 from infrastructure.exchange.symbols import Future
-from infrastructure.exchange.zones import CHICAGO, local_dates
+from infrastructure.exchange.zones import CHICAGO, local_dates, local_to_ns
 from system.algo_trader.market.bars import PRICES, Bars
 from system.algo_trader.market.timeframe import Session, Timeframe
 from system.algo_trader.storage.archive import Archive
@@ -34,6 +35,8 @@ from system.algo_trader.storage.records import ROLL_SCHEMA, ROLLS, bars_dataset
 Floats = npt.NDArray[np.float64]
 _BEFORE: Final = timedelta(days=10)
 """A roll is decided, and its gap measured, by sessions before it."""
+_DERIVED: Final = ("first", "until", "end")
+"""What is not kept of a roll: it follows from its start and from the next one's."""
 
 
 class RollAdjust(StrEnum):
@@ -51,20 +54,24 @@ class Roll:
     Attributes:
         contract: As it is stored, such as /ESZ26.
         first: The first trading date, as 2026-09-19.
+        until: The date before which the last one lies.
         start: The first instant of that date's session, nanoseconds UTC.
+        end: That of the first session from `until` on.
         close: The contract's last daily close before it; None where there is none.
         close_before: That of the contract before it, of the same session; None for the first.
     """
 
     contract: str
     first: str
+    until: str
     start: int
+    end: int
     close: float | None
     close_before: float | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values for JSON output."""
-        return {**asdict(self), "start": rfc3339(self.start)}
+        return {**asdict(self), "start": rfc3339(self.start), "end": rfc3339(self.end)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +113,26 @@ class ContinuousBars:
         for place, leg in enumerate(legs):
             name = leg.contract.to_schwab()
             before = legs[place - 1].contract.to_schwab() if place else None
-            [session, *_] = hours.sessions(leg.first, leg.first + _BEFORE)
-            close, close_before = self._closes(name, before, session.all[0][0])
-            found.append(Roll(name, str(leg.first), session.all[0][0], close, close_before))
+            start, end = (hours.sessions(day, day + _BEFORE)[0].all[0][0]
+                          for day in (leg.first, leg.until))  # fmt: skip
+            closes = self._closes(name, before, _midnight(leg.first))
+            found.append(Roll(name, str(leg.first), str(leg.until), start, end, *closes))
         return found
+
+    def contract_on(self, future: ContinuousFuture, day: date) -> str:
+        """Return the contract that stands for a continuous future on a trading date.
+
+        Raises:
+            NoDataError: If the rule needs figures that are not stored.
+        """
+        legs = self._legs(future, day, day)
+        if not legs:
+            raise NoDataError(
+                f"which contract {future} means on {day} is not known: no daily volume of the "
+                "session before is stored",
+                next_step=f"Bring it in with `store import`, or use {future.root}.c.{future.rank}.",
+            )
+        return legs[0].contract.to_schwab()
 
     def bars(
         self,
@@ -143,22 +166,16 @@ class ContinuousBars:
         low = min(span.first_ns for span in stored) if start_ns is None else start_ns
         high = max(span.last_ns for span in stored) + 1 if end_ns is None else end_ns
         rolls = self.rolls(future, date_of(low), date_of(high) + timedelta(days=1))
-        parts = []
-        for place, roll in enumerate(rolls):
-            until = rolls[place + 1].start if place + 1 < len(rolls) else high
-            mine = self._archive.winners(
-                roll.contract, timeframe, session=self._session,
-                start_ns=low if not place else max(low, roll.start), end_ns=min(until, high),
-            )  # fmt: skip
-            parts.append((roll, mine))
-        parts = [(roll, mine) for roll, mine in parts if len(mine)]
-        if not parts:
+        found = [(place, mine) for place, roll in enumerate(rolls)
+                 if len(mine := self._of_leg(roll, timeframe, low, high))]  # fmt: skip
+        if not found:
             raise NoDataError(f"no {timeframe} bars of {future} are stored in that span")
-        used = [roll for roll, _ in parts]
-        shift = _shifts(future, used, adjust)
-        bars = [_moved(mine, adjust, shift[place], str(future))
-                for place, (_, mine) in enumerate(parts)]  # fmt: skip
-        names = [roll.contract for roll, mine in parts for _ in range(len(mine))]
+        # A gap counts too if it is one to a contract of which nothing else is stored.
+        used = rolls[found[0][0] : found[-1][0] + 1]
+        shifts = _shifts(future, used, adjust)
+        parts = [(rolls[place], shifts[place - found[0][0]], mine) for place, mine in found]
+        bars = [_moved(mine, adjust, shift, str(future)) for _, shift, mine in parts]
+        names = [roll.contract for roll, _, mine in parts for _ in range(len(mine))]
         return Continuous(Bars.concat(bars), tuple(names), tuple(used))
 
     def record(self, future: ContinuousFuture, rolls: Sequence[Roll], now_ns: int) -> int:
@@ -168,8 +185,8 @@ class ContinuousBars:
             for row in self._archive.records(ROLLS, str(future)).to_pylist()
         }
         rows = [
-            {"symbol": str(future), **{k: v for k, v in asdict(roll).items() if k != "first"},
-             "recorded_at": now_ns}
+            {"symbol": str(future), "recorded_at": now_ns,
+             **{k: v for k, v in asdict(roll).items() if k not in _DERIVED}}
             for roll in rolls
             if (str(future), roll.contract, roll.start, roll.close, roll.close_before) not in known
         ]  # fmt: skip
@@ -183,24 +200,30 @@ class ContinuousBars:
             return calendar_legs(future, first, last)
         if future.rule is RollRule.OPEN_INTEREST:
             raise NoDataError(
-                f"{future} needs the open interest of each day, and bars carry none",
-                next_step=f"{future.root}.v.{future.rank} goes by volume, "
+                f"{future} needs the open interest of each day, and bars carry none: the "
+                "exchange's daily settlements or a feed of statistics would provide it",
+                next_step=f"Use {future.root}.v.{future.rank} by volume or "
                 f"{future.root}.c.{future.rank} by the calendar.",
             )
         hours = calendar(spec(future.root).calendar)
         days = hours.session_dates(first - _BEFORE, last)
-        figures = {}
-        for symbol, timeframe in self._archive.bar_series():
-            if timeframe is Timeframe.D1 and self._is_of(symbol, future.root):
-                contract = parse_symbol(symbol)
-                assert isinstance(contract, Future)
-                figures[contract] = self._volumes(symbol, days)
-        if not figures:
+        stored = {
+            symbol
+            for symbol, timeframe in self._archive.bar_series()
+            if timeframe is Timeframe.D1 and self._is_of(symbol, future.root)
+        }
+        if not stored:
             raise NoDataError(
                 f"{future} needs the daily volume of each contract of {future.root}, and no daily "
                 "bars of any are stored",
                 next_step=f"Bring them in with `store import`, or use {future.root}.c.0.",
             )
+        # Ranks count contracts of which nothing is stored too.
+        unknown = np.full(len(days), np.nan)
+        figures = {
+            each: self._volumes(name, days) if (name := each.to_schwab()) in stored else unknown
+            for each in contracts_between(future.root, first - _BEFORE, last)
+        }
         legs = figure_legs(future, days, figures)
         begin = np.datetime64(first)
         return [
@@ -218,6 +241,16 @@ class ContinuousBars:
             if str(day) in row:
                 volumes[row[str(day)]] = volume
         return volumes
+
+    def _of_leg(self, roll: Roll, timeframe: Timeframe, low: int, high: int) -> Bars:
+        """Return the bars of a contract while it counts; a day's stands at its date's midnight."""
+        begin, end = roll.start, roll.end
+        if not timeframe.is_intraday:
+            begin, end = (_midnight(date.fromisoformat(each)) for each in (roll.first, roll.until))
+        return self._archive.winners(
+            roll.contract, timeframe, session=self._session,
+            start_ns=max(low, begin), end_ns=min(end, high),
+        )  # fmt: skip
 
     def _closes(
         self, contract: str, before: str | None, start_ns: int
@@ -246,6 +279,11 @@ class ContinuousBars:
             return False
         parsed = parse_symbol(symbol)
         return isinstance(parsed, Future) and parsed.root == root
+
+
+def _midnight(day: date) -> int:
+    """Return the instant at which a daily bar of a trading date is stamped, nanoseconds UTC."""
+    return int(local_to_ns(np.array([day], "datetime64[D]"), 0, CHICAGO)[0])
 
 
 def _shifts(future: ContinuousFuture, rolls: Sequence[Roll], adjust: RollAdjust) -> list[float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+import json
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 import pytest
 
 from infrastructure.errors import NoDataError
-from infrastructure.exchange.calendars import calendar
+from infrastructure.exchange.calendars import calendar, date_of
 from infrastructure.exchange.continuous import parse_continuous
 from infrastructure.exchange.zones import local_to_ns
 from system.algo_trader.market.bars import Bars, Series
@@ -18,6 +19,7 @@ from system.algo_trader.market.source import Source
 from system.algo_trader.market.timeframe import Adjustment, Timeframe
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.continuous_bars import ContinuousBars, RollAdjust
+from system.algo_trader.storage.export_file import ExportRequest, export_file
 from system.algo_trader.storage.records import ROLLS
 
 CONTRACTS = ("/ESH24", "/ESM24", "/ESU24", "/ESZ24")
@@ -99,10 +101,11 @@ def test_volume_leads_by_the_day_before(archive: Archive, frame: pl.DataFrame) -
     for row, day in enumerate(wide["day"].to_list()):
         while date.fromisoformat(ENDS[names[lead]]) < day:
             lead += 1
+        # What traded most before the first day is not known, so it has no bar.
         if row:
             before = {name: wide[name][row - 1] or -1 for name in names[lead:]}
             lead = names.index(max(before, key=lambda name: before[name]))
-        expected.append(names[lead])
+            expected.append(names[lead])
     assert found["contract"].to_list() == expected
     assert len(set(expected)) == 4
 
@@ -183,3 +186,91 @@ def test_minutes_roll_with_the_session_that_opens_the_evening_before(
     assert found.contracts == ("/ESH24", "/ESH24", "/ESM24", "/ESM24")
     # The session of Monday opens on Sunday evening.
     assert monday.open_ns < starts(pl.Series([date(2024, 3, 18)]))[0]
+
+
+def test_a_roll_of_products_that_open_in_the_morning_sees_nothing_of_its_own_day(
+    tmp_path: Path,
+) -> None:
+    archive = Archive(tmp_path)
+    days = pl.Series([date(2024, 10, day) for day in (28, 29, 30)])
+    for name, closes, volumes in (("/LEV24", [180.0, 181.0, 182.0], [9, 4, 4]),
+                                  ("/LEZ24", [190.0, 192.0, 199.0], [5, 6, 9])):  # fmt: skip
+        series = Series(name, Timeframe.D1, source=Source.FILE)
+        bars = Bars.of(series, start=starts(days), open=closes, high=closes, low=closes,
+                       close=closes, volume=volumes, fetched_at=1, is_synthetic=False)  # fmt: skip
+        archive.append(bars, "days")
+    found = read(archive, "LE.v.0", RollAdjust.DIFFERENCE)
+    # December led on the 29th, so it counts on the 30th, and the gap is that of the 29th.
+    assert found["contract"].to_list() == ["/LEV24", "/LEZ24"]
+    assert found["close"].to_list() == [181.0 + 192.0 - 181.0, 199.0]
+
+
+def test_ranks_count_contracts_of_which_nothing_is_stored(archive: Archive) -> None:
+    future = parse_continuous("ES.v.3")
+    assert future is not None
+    [roll, *_] = ContinuousBars(archive).rolls(future, FIRST, FIRST + timedelta(days=20))
+    assert roll.contract == "/ESZ24"
+    after = parse_continuous("ES.v.4")
+    assert after is not None
+    [roll, *_] = ContinuousBars(archive).rolls(after, FIRST, FIRST + timedelta(days=20))
+    assert roll.contract == "/ESH25"
+    with pytest.raises(NoDataError, match=r"no 1d bars of ES\.v\.4"):
+        read(archive, "ES.v.4")
+
+
+def test_a_gap_to_a_contract_without_minutes_counts_for_those_before_it(
+    archive: Archive,
+) -> None:
+    hours = calendar("CME_Equity")
+    for name, day, price in (("/ESH24", date(2024, 3, 14), 1.0), ("/ESU24", date(2024, 7, 1), 9.0)):
+        [session] = hours.sessions(day, day)
+        archive.append(
+            Bars.of(Series(name, Timeframe.M1, source=Source.FILE), start=[session.open_ns],
+                    open=[price], high=[price], low=[price], close=[price], volume=[1],
+                    fetched_at=1, is_synthetic=False),
+            "minutes",
+        )  # fmt: skip
+    future = parse_continuous("ES.c.0")
+    assert future is not None
+    reader = ContinuousBars(archive)
+    found = reader.bars(future, Timeframe.M1, RollAdjust.DIFFERENCE)
+    gaps = [
+        roll.close - roll.close_before
+        for roll in reader.rolls(future, FIRST, date(2024, 7, 1))
+        if roll.close is not None and roll.close_before is not None
+    ]
+    assert len(gaps) == 2
+    assert found.contracts == ("/ESH24", "/ESU24")
+    assert found.bars.floats("close").tolist() == pytest.approx([1.0 + sum(gaps), 9.0])
+
+
+def test_the_contract_of_a_day_is_that_of_its_bars(archive: Archive) -> None:
+    reader = ContinuousBars(archive)
+    for symbol in ("ES.c.0", "ES.v.0"):
+        future = parse_continuous(symbol)
+        assert future is not None
+        bars = read(archive, symbol)
+        for start, contract in list(zip(bars["start"], bars["contract"], strict=True))[::9]:
+            day = date_of(start)
+            assert reader.contract_on(future, day) == contract
+    by_volume = parse_continuous("ES.v.0")
+    assert by_volume is not None
+    with pytest.raises(NoDataError, match=r"which contract ES\.v\.0 means on 2024-02-01 is not"):
+        reader.contract_on(by_volume, FIRST)
+
+
+@pytest.mark.parametrize("adjust", RollAdjust)
+def test_an_exported_file_names_the_contract_of_each_bar_and_the_rolls(
+    archive: Archive, tmp_path: Path, adjust: RollAdjust
+) -> None:
+    request = ExportRequest("bars_1d", "ES.c.0", rolls=adjust)
+    done = export_file(archive, request, tmp_path, "parquet", now_ns=1)
+    assert done.path.name == f"ES.c.0-bars_1d-rth-rolls-{adjust}.parquet"
+    written, expected = pl.read_parquet(done.path), read(archive, "ES.c.0", adjust)
+    for name in ("close", "volume", "contract"):
+        assert written[name].to_list() == expected[name].to_list()
+    facts = json.loads((tmp_path / f"{done.path.name}.provenance.json").read_text())
+    assert facts["adjustment"] == f"rolls {adjust}"
+    assert [roll["contract"] for roll in facts["rolls"]] == list(CONTRACTS)
+    assert facts["requests"] == ["r"]
+    assert not {part.symbol for part in archive.parts("bars_1d")} - set(CONTRACTS)

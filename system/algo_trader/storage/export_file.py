@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -14,11 +15,13 @@ import pyarrow.compute as pc
 
 from infrastructure.clock import rfc3339
 from infrastructure.errors import NoDataError, UsageError
+from infrastructure.exchange.continuous import parse_continuous
 from infrastructure.exchange.zones import CHICAGO, local_dates
 from infrastructure.supervision.files import told_in_a_sentence
 from system.algo_trader.market.source import Source
 from system.algo_trader.market.timeframe import Adjustment, Session
 from system.algo_trader.storage.archive import Archive
+from system.algo_trader.storage.continuous_bars import ContinuousBars, Roll, RollAdjust
 from system.algo_trader.storage.durable_file import sync_folder
 from system.algo_trader.storage.parts import folder_name
 from system.algo_trader.storage.records import TAPE, time_column, timeframe_of
@@ -52,6 +55,7 @@ class ExportRequest:
         end_ns: The instant before which rows lie; None for the end.
         session: The hours that bars count.
         adjustment: What bars are adjusted for.
+        rolls: What is done about the gaps of a continuous future's rolls.
     """
 
     dataset: str
@@ -60,6 +64,7 @@ class ExportRequest:
     end_ns: int | None = None
     session: Session = Session.RTH
     adjustment: Adjustment = Adjustment.RAW
+    rolls: RollAdjust = RollAdjust.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +115,19 @@ def export_file(
         DiskFull: If there is no space left; the old file stays.
         OperatorError: If the file system refuses.
     """
-    rows = _rows(archive, request)
+    rows, rolls = _rows(archive, request)
     if not rows.num_rows:
         raise NoDataError(
             f"the archive has no {request.dataset} of {request.symbol} in that span"
             + _other_kinds(archive, request),
             next_step="Run `algo-trader store status` to see what there is.",
         )
-    provenance = _provenance(archive, request, rows, now_ns)
+    provenance = _provenance(archive, request, rows, rolls, now_ns)
     if target.is_dir():
         name = f"{folder_name(request.symbol)}-{request.dataset}"
         if timeframe_of(request.dataset) is not None:
-            name += f"-{request.session}-{request.adjustment}"
+            kind = f"rolls-{request.rolls}" if rolls else request.adjustment
+            name += f"-{request.session}-{kind}"
         target /= f"{name}.{form}"
     content = _encoded(_readable(rows, request.dataset), form, provenance)
     beside = target.with_name(target.name + PROVENANCE_SUFFIX)
@@ -131,10 +137,18 @@ def export_file(
     return Exported(target, rows.num_rows, len(content), provenance)
 
 
-def _rows(archive: Archive, request: ExportRequest) -> pa.Table:
+def _rows(archive: Archive, request: ExportRequest) -> tuple[pa.Table, tuple[Roll, ...]]:
+    """Return rows, and the rolls of a continuous future, whose bars name their contract."""
     timeframe = timeframe_of(request.dataset)
+    future = parse_continuous(request.symbol)
+    if timeframe is not None and future is not None:
+        found = ContinuousBars(archive, request.session).bars(
+            future, timeframe, request.rolls, start_ns=request.start_ns, end_ns=request.end_ns
+        )
+        names = pa.array(found.contracts, pa.string())
+        return found.bars.table.append_column("contract", names), found.rolls
     if timeframe is not None:
-        return archive.winners(
+        table = archive.winners(
             request.symbol,
             timeframe,
             session=request.session,
@@ -142,8 +156,10 @@ def _rows(archive: Archive, request: ExportRequest) -> pa.Table:
             start_ns=request.start_ns,
             end_ns=request.end_ns,
         ).table
+        return table, ()
     if request.dataset in TAPE:
-        return archive.records(request.dataset, request.symbol, request.start_ns, request.end_ns)
+        span = (request.start_ns, request.end_ns)
+        return archive.records(request.dataset, request.symbol, *span), ()
     raise UsageError(
         f"{request.dataset!r} cannot be exported",
         next_step=f"Name bars_1m or its like, or {' or '.join(TAPE)}.",
@@ -163,16 +179,19 @@ def _other_kinds(archive: Archive, request: ExportRequest) -> str:
 
 
 def _provenance(
-    archive: Archive, request: ExportRequest, rows: pa.Table, now_ns: int
+    archive: Archive,
+    request: ExportRequest,
+    rows: pa.Table,
+    rolls: Sequence[Roll],
+    now_ns: int,
 ) -> dict[str, Any]:
     times = pc.min_max(rows.column(time_column(request.dataset))).as_py()
     sources = sorted(set(rows.column("source").to_pylist()))
     parts = {
         part.path
-        for part in archive.parts(
-            request.dataset, request.symbol, times["min"], times["max"] + 1
-        )
-    }  # fmt: skip
+        for symbol in {roll.contract for roll in rolls} or {request.symbol}
+        for part in archive.parts(request.dataset, symbol, times["min"], times["max"] + 1)
+    }
     commits = archive.commits()
     requests = {
         commit.request_id for commit in commits if any(part.path in parts for part in commit.parts)
@@ -198,6 +217,9 @@ def _provenance(
             "session": str(request.session),
             "adjustment": str(request.adjustment),
         }
+    if rolls:
+        facts["adjustment"] = f"rolls {request.rolls}"
+        facts["rolls"] = [roll.as_dict() for roll in rolls]
     return facts
 
 
