@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 
 from infrastructure.clients.redis_client import BaseRedisClient
+from infrastructure.clock import VirtualClock
 from infrastructure.errors import DiskFull, InputError
 from infrastructure.influxdb.spool import Spool
 from infrastructure.redis.frame_bus import FrameBus, row_count, unpacked
 from infrastructure.redis.frames import FrameReader
-from infrastructure.redis.hot_hashes import WHOLE_S, HotHashes
+from infrastructure.redis.hot_hashes import WHOLE_NS, HotHashes
 
 LIMIT = 10**6
 
@@ -175,14 +176,14 @@ def test_last_values_are_read_here_during_an_outage_and_sent_after_it(
 def test_only_what_changed_is_sent_and_everything_again_after_a_while(
     redis: BaseRedisClient,
 ) -> None:
-    now = [0.0]
-    quotes = HotHashes(redis, lambda: now[0])
+    redis.clock = VirtualClock(0)
+    quotes = HotHashes(redis)
     quotes.update("quote:A", {"bid": 1, "ask": 2})
     assert quotes.flush()
     redis.delete("quote:A")
     quotes.update("quote:A", {"bid": 1, "ask": 3})
     assert quotes.flush()
     assert redis.hgetall("quote:A") == {"ask": "3"}
-    now[0] = WHOLE_S
+    redis.clock.sleep(WHOLE_NS / 1e9)
     assert quotes.flush()
     assert redis.hgetall("quote:A") == {"bid": "1", "ask": "3"}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from infrastructure.errors import OperatorError, RetryableError, StackError
@@ -12,7 +11,7 @@ from infrastructure.logging import get_logger
 from infrastructure.redis.pipelines import Pipelines
 from infrastructure.redis.session import Value
 
-WHOLE_S: Final = 30.0
+WHOLE_NS: Final = 30_000_000_000
 """How often everything known is sent again: a Redis that lost its data has it back within it."""
 _log = get_logger(__name__)
 
@@ -24,13 +23,11 @@ class HotHashes:
 
     Args:
         redis: Where others read them.
-        monotonic_s: Tells when everything is due again, seconds.
     """
 
-    def __init__(self, redis: Pipelines, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, redis: Pipelines) -> None:
         self._redis = redis
-        self._monotonic_s = monotonic_s
-        self._whole_due_s = monotonic_s() + WHOLE_S
+        self._whole_due_ns = redis.clock.monotonic_ns() + WHOLE_NS
         self._known: dict[str, dict[str, Value]] = {}
         self._changed: dict[str, dict[str, Value | None]] = {}
         self._lock = threading.Lock()
@@ -61,12 +58,12 @@ class HotHashes:
         Raises:
             StackError: If Redis refuses it for good.
         """
-        now_s = self._monotonic_s()
+        now_ns = self._redis.clock.monotonic_ns()
         with self._lock:
-            if self.failure is not None or now_s >= self._whole_due_s:
+            if self.failure is not None or now_ns >= self._whole_due_ns:
                 for name, known in self._known.items():
                     self._changed[name] = {**known, **self._changed.get(name, {})}
-                self._whole_due_s = now_s + WHOLE_S
+                self._whole_due_ns = now_ns + WHOLE_NS
             changed, self._changed = self._changed, {}
         pipeline = self._redis.pipeline(transaction=False)
         for name, fields in changed.items():

@@ -7,7 +7,8 @@ import os
 
 import pytest
 
-from system.algo_trader.benchmarks.pipeline import Plan, measure
+from system.algo_trader.benchmarks.pipeline_counts import Plan
+from system.algo_trader.benchmarks.pipeline_run import measure
 
 SECONDS = float(os.environ.get("PIPELINE_SOAK_S", "600"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from system.algo_trader import terminal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from system.algo_trader.jobs.report import RunReport, SeriesReport
     from system.algo_trader.market.timeframe import Timeframe
     from system.algo_trader.runtime import Runtime
+    from system.algo_trader.storage.archive import Archive
 
 LONGEST_SPARKLINE = 30
 WIDTH_OF_THE_REST = 72
@@ -89,6 +91,7 @@ def run_sync(invocation: Invocation, universe: Path | None, *, once: bool) -> in
             runtime.market_now_ns,
             runtime.clock,
             () if where is None else (notifier_of(where),),
+            partial(_part, runtime.archive),
         )
         if invocation.endpoint_file is not None and runtime.realm.is_simulated:
             raise UsageError(
@@ -109,6 +112,18 @@ def run_sync(invocation: Invocation, universe: Path | None, *, once: bool) -> in
 
             job.serve(symbols, told)
     return 0
+
+
+def _part(archive: Archive) -> None:
+    """Give each symbol its own files of what a stream has stored of the day."""
+    from infrastructure.errors import StackError
+    from infrastructure.logging import get_logger
+    from system.algo_trader.storage.upkeep import part_by_symbol
+
+    try:
+        part_by_symbol(archive)
+    except StackError as error:
+        get_logger("candles sync").warning("shared files wait for the next close: %s", error)
 
 
 def _only(

@@ -44,7 +44,8 @@ class Choice:
     metrics_port: int | None = None
 
 
-_DAYS_AHEAD = 7
+_DAYS_AHEAD = 370
+"""A stream may run for a year before it has to be told of later sessions."""
 _SETTLE_S = 10.0
 
 
@@ -153,14 +154,9 @@ async def _stream(
 
     runtime.influxdb.ensure_tables()
     facts = feed.facts
-    settings, token = invocation.settings(), runtime.services.influxdb_token()
-    places = Places(
-        runtime.realm,
-        runtime.services.redis_url(),
-        runtime.services.influxdb_url(),
-        None if token is None else token.reveal(),
-        settings.log_level,
-        settings.log_json,
+    settings = runtime.settings
+    places = Places.of(
+        runtime.services, runtime.realm, settings.log_level, log_json=settings.log_json
     )
     with (
         ColdProcess(places) as cold,

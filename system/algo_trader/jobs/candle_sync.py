@@ -86,6 +86,7 @@ class CandleSync:
         market_now_ns: Tells the market's time.
         clock: Waits.
         notifiers: Whom to tell of the horizon.
+        tidy: Done after each round, once the market is closed.
     """
 
     series: Callable[[str, Timeframe], Series]
@@ -95,6 +96,7 @@ class CandleSync:
     market_now_ns: Callable[[], int]
     clock: Clock
     notifiers: Sequence[Notifier] = ()
+    tidy: Callable[[], None] = lambda: None
     _told: set[tuple[str, int]] = field(default_factory=set)
 
     def once(self, symbols: Sequence[str]) -> int:
@@ -167,6 +169,7 @@ class CandleSync:
         """
         while True:
             self.once(symbols())
+            self.tidy()
             due = self.next_run_ns()
             told(due)
             # In short steps, so that a machine that slept is not late by as long.

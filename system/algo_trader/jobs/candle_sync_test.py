@@ -1,6 +1,7 @@
 """Judge what is asked for, when, and when a person is told."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -137,6 +138,13 @@ def test_the_next_run_is_a_quarter_hour_after_the_next_close(now: str, due: str)
 def test_the_service_runs_after_each_close() -> None:
     job, _, done, clock = sync("2024-03-08T15:00", {})
     dues: list[int] = []
+    tidied = 0
+
+    def tidy() -> None:
+        nonlocal tidied
+        tidied += 1
+
+    job = replace(job, tidy=tidy)
 
     class Ended(Exception):
         pass
@@ -149,5 +157,5 @@ def test_the_service_runs_after_each_close() -> None:
     with pytest.raises(Ended):
         job.serve(lambda: ["AAPL"], told)
     assert dues == [ns("2024-03-08T21:15"), ns("2024-03-11T20:15"), ns("2024-03-12T20:15")]
-    assert len(done) == 3
+    assert len(done) == tidied == 3
     assert clock.now_ns() == ns("2024-03-11T20:15")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from system.algo_trader.market.bars import Bars
 from system.algo_trader.pipeline.pieces import Built, Kept, Piece, RunFacts
 from system.algo_trader.pipeline.sinks import Portion
 from system.algo_trader.realm import Realm
+
+if TYPE_CHECKING:
+    from system.algo_trader.services import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,31 @@ class Places:
     influxdb_token: str | None
     log_level: str
     log_json: bool
+
+    @classmethod
+    def of(
+        cls, services: Services, realm: Realm, log_level: str, *, log_json: bool = False
+    ) -> Self:
+        """Return the stores of a realm, whose servers are started if need be.
+
+        Args:
+            services: Know the servers.
+            realm: Whose data.
+            log_level: As for `configure`.
+            log_json: Likewise.
+
+        Raises:
+            StackError: If a server cannot be reached or started.
+        """
+        token = services.influxdb_token()
+        return cls(
+            realm,
+            services.redis_url(),
+            services.influxdb_url(),
+            None if token is None else token.reveal(),
+            log_level,
+            log_json,
+        )
 
     def __repr__(self) -> str:
         return f"Places({self.realm.name})"

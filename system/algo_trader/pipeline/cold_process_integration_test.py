@@ -63,15 +63,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     realm = Realm.sim(settings.home)
     with ExitStack() as stack:
         services = stack.enter_context(Services(settings, realm))
+        places = Places.of(services, realm, "WARNING")
         token = services.influxdb_token()
-        places = Places(
-            realm,
-            services.redis_url(),
-            services.influxdb_url(),
-            None if token is None else token.reveal(),
-            "WARNING",
-            False,
-        )
         redis = stack.enter_context(AlgoTraderRedisClient(services.redis_url(), realm))
         influx = stack.enter_context(
             AlgoTraderInfluxDBClient(services.influxdb_url(), realm, token)

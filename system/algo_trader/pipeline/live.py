@@ -251,7 +251,6 @@ class LiveRun:
     async def _take_ticks(self, event: TickEvent) -> None:
         counts = self.counts
         counts.received[event.label] += len(event.ticks)
-        self._heard_ns = event.received_ns
         checked = self._checks.check(event.ticks)
         ticks = checked.accepted
         if len(ticks):
@@ -263,6 +262,7 @@ class LiveRun:
             counts.rejected[str(rule)] += 1
         self._buffer.add(checked)
         if not event.is_polled:
+            self._heard_ns = event.received_ns
             heard = self._gap_desk.heard(event.service, event.ticks.symbol, event.received_ns)
             self._suspect(heard)
         if self._policy.measures and len(ticks):

@@ -101,6 +101,7 @@ def document(counts: LiveCounts, gaps: GapLog, health: FeedHealth, status: str) 
             "rejected": dict(counts.rejected),
             "published": counts.published,
             "stored_rows": counts.stored,
+            "write_errors": counts.write_errors,
             "bad_frames": health.bad_frames,
             "conflated": health.conflated,
             "dropped": health.dropped,

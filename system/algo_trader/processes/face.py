@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infrastructure.errors import PortTaken
 from infrastructure.logging import get_logger
-from system.algo_trader.processes.health import Health, HealthCheck, State
+from system.algo_trader.processes.health import HealthCheck, State
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
@@ -81,7 +81,7 @@ class Face:
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Return status, content type and body for a path."""
         if path == "/health":
-            health = self._checked()
+            health = self._health()
             body = json.dumps(health.as_dict()).encode()
             return (503 if health.state is State.DOWN else 200), "application/json", body
         if path == "/metrics":
@@ -89,14 +89,6 @@ class Face:
 
             return 200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(self._registry)
         return 404, "text/plain", b"/health and /metrics are here\n"
-
-    def _checked(self) -> Health:
-        try:
-            return self._health()
-        except Exception as error:
-            # A check that fails is news about the process, and its owner wants to read it.
-            _log.exception("the health check failed")
-            return Health.of(down=(f"its health check failed: {error}",))
 
 
 class _Server(ThreadingHTTPServer):

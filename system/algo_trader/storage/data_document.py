@@ -51,7 +51,7 @@ def _lines() -> Iterator[str]:
     yield (
         "`{home}/{live|sim}/archive/{dataset}/{symbol}/{YYYY}/{MM}/{DD}/part-{hash}.parquet`, "
         "listed with sha256, rows, span and request in `manifest.log`. Rows of many symbols that "
-        "came together share a file below `_several` until `archive compact` parts them."
+        "came together share a file below `_several` until the market has closed."
     )
     for dataset in ARCHIVED:
         yield from _dataset(dataset)

@@ -84,12 +84,8 @@ def compact(archive: Archive, *, symbol: str | None = None) -> Compacted:
         CorruptStore: If a part is damaged; nothing of its group is merged then.
         StackError: As `Archive.transaction`.
     """
-    before = after = rows = parted = 0
-    for shared in _shared(archive, symbol):
-        with archive.transaction(f"part/{shared[0].dataset}") as transaction:
-            counting = _counting(archive, shared)
-            transaction.part(counting)
-        parted += len(counting)
+    before = after = rows = 0
+    parted = part_by_symbol(archive, symbol=symbol)
     for key, old in _groups(archive, symbol).items():
         with archive.transaction(f"compact/{'/'.join(key)}") as transaction:
             merged = _counting(archive, old)
@@ -100,6 +96,26 @@ def compact(archive: Archive, *, symbol: str | None = None) -> Compacted:
         after += 1
         rows += sum(part.rows for part in merged)
     return Compacted(before, after, rows, parted)
+
+
+def part_by_symbol(archive: Archive, *, symbol: str | None = None) -> int:
+    """Give each symbol its own part of the files that symbols share; return how many those were.
+
+    Args:
+        archive: The archive.
+        symbol: Only files that hold this instrument; all when None.
+
+    Raises:
+        CorruptStore: If a file is damaged; nothing of its group is parted then.
+        StackError: As `Archive.transaction`.
+    """
+    parted = 0
+    for shared in _shared(archive, symbol):
+        with archive.transaction(f"part/{shared[0].dataset}") as transaction:
+            counting = _counting(archive, shared)
+            transaction.part(counting)
+        parted += len(counting)
+    return parted
 
 
 def retention_plan(
