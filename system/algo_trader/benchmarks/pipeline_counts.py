@@ -86,7 +86,7 @@ class Counted:
         p50_ms: From socket to Redis at the steady rate.
         p99_ms: Likewise.
         rss_growth: Share by which the most memory of run and store together in the last third of
-            the steady time passes that of the second third.
+            the steady time passes that of the second third; each has a commit at least.
         gaps: Gaps that the stream reported.
         conflated: Updates that newer ones took the place of, because the run was slow.
         bursts: Updates a second in each burst.

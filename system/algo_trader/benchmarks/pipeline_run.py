@@ -32,7 +32,7 @@ from system.algo_trader.benchmarks.pipeline_counts import Counted, Plan, Rung
 from system.algo_trader.benchmarks.pipeline_feeder import Feeder
 from system.algo_trader.benchmarks.pipeline_reader import ReaderProcess
 from system.algo_trader.benchmarks.pipeline_source import SERVICES
-from system.algo_trader.benchmarks.processes import Usage, resident_bytes
+from system.algo_trader.benchmarks.processes import Usage, taken_peak
 from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 from system.algo_trader.feeds.live import Channel, Instrument
@@ -144,7 +144,7 @@ class _Run:
                 checks=TickChecks(plan.symbols),
                 run_id="bench",
                 clock=clock,
-                policy=LivePolicy(commit_s=min(plan.commit_s, max(plan.seconds / 3, 1.0))),
+                policy=LivePolicy(commit_s=min(plan.commit_s, max(plan.seconds / 4, 1.0))),
             )
             running = asyncio.create_task(live.run())
             await _until(lambda: live.counts.received.total() >= plan.symbols, running)
@@ -201,7 +201,7 @@ class _Run:
         while time.monotonic() - begun < seconds:
             await asyncio.sleep(min(0.5, seconds / 8))
             self._memory.append(
-                resident_bytes(self._pids["pipeline"]) + resident_bytes(self._pids["store"])
+                taken_peak(self._pids["pipeline"]) + taken_peak(self._pids["store"])
             )
             if running.done():
                 await running

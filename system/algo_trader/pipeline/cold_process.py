@@ -33,6 +33,8 @@ from system.algo_trader.pipeline.worker import Worker
 _MODULE: Final = "system.algo_trader.pipeline.cold_child"
 _REQUESTS_WAIT: Final = 5_000
 """Twenty minutes of pieces: longer than any outage that the archive itself survives."""
+_MEMORY: Final = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "2"}
+"""What a portion took goes back at once: glibc would keep it for the next one, a minute later."""
 _END_S: Final = 10.0
 SETTLE_S: Final = 60.0
 """How long what waits for InfluxDB may take at the end; the rest waits in its spool."""
@@ -56,7 +58,7 @@ class ColdProcess:
         # A session of its own: a Ctrl-C at the terminal is for the run, which drains first.
         self._process = subprocess.Popen(
             argv,
-            env=child_environment(env),
+            env=child_environment(env | _MEMORY),
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
