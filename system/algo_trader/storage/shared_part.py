@@ -29,7 +29,8 @@ ROW_GROUP: Final = 32_768
 """Rows that are decoded together; a symbol's are found among so many."""
 
 _KEY: Final = b"symbols"
-_KEPT: Final = 4_096
+_KEPT: Final = 256
+"""Lists of a thousand symbols: some tens of megabytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from system.algo_trader.storage import parts
 from system.algo_trader.storage.manifest import Part
 from system.algo_trader.storage.records import time_column
 from system.algo_trader.storage.shared_part import Share, shares_in, shares_of
-from system.algo_trader.storage.winners import latest_revisions
 
 _KEY = (*SERIES_KEY, "start")
 
@@ -57,21 +56,20 @@ def stored_around(
     return found
 
 
-def revised(bars: Bars, stored: Bars) -> tuple[Bars, Int64s, Mask]:
+def revised(bars: Bars, latest: Bars) -> tuple[Bars, Int64s, Mask]:
     """Return bars with the revision that each becomes, and what is stored of each.
 
     Args:
         bars: Bars of any series, each key once.
-        stored: Every stored revision that may have one of their keys.
+        latest: The newest stored revision of each key that they may have.
 
     Returns:
-        The bars, the row of each one's newest stored revision among `latest_revisions(stored)`,
-        0 where there is none, and whether there is one; both of shape (n,).
+        The bars, the row of each one's stored revision, 0 where there is none, and whether there
+        is one; both of shape (n,).
 
     Raises:
         ValueError: If a key occurs twice.
     """
-    latest = latest_revisions(stored)
     keys = pa.concat_tables([latest.table.select(_KEY), bars.table.select(_KEY)])
     code = _numbered(keys)
     known, mine = code[: len(latest)], code[len(latest) :]
