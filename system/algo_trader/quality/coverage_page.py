@@ -17,7 +17,8 @@ _PAGE: Final = """<!doctype html>
 <style>
 :root {{ color-scheme: light dark; }}
 body {{ font: 14px system-ui, sans-serif; margin: 1.5rem; }}
-h1 {{ font-size: 1.2rem; margin: 0 0 .25rem; }} p {{ margin: .25rem 0 1rem; }}
+h1 {{ font-size: 1.2rem; margin: 0 0 .25rem; }} h2 {{ font-size: 1rem; }}
+p {{ margin: .25rem 0 1rem; }}
 .wide {{ overflow-x: auto; }} table {{ border-collapse: separate; border-spacing: 1px; }}
 th {{ text-align: left; font-weight: 600; padding-right: .75rem; white-space: nowrap; }}
 td {{ min-width: 14px; height: 18px; padding: 0; }}
