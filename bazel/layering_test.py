@@ -74,7 +74,7 @@ def room_of(module: str) -> str:
 
 def is_for_tests(module: Module) -> bool:
     """Whether only tests use the file: they look at several rooms on purpose."""
-    return module.is_test or module.path.stem in ("conftest", "testing")
+    return module.is_test or bool({"conftest", "testing"} & set(module.name.split(".")))
 
 
 def imports(modules: dict[str, Module]) -> Iterator[tuple[Module, Edge]]:

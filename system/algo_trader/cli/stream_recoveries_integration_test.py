@@ -16,7 +16,11 @@ import pytest
 
 from infrastructure.errors import DiskFull
 from infrastructure.simulators.schwab.streamer.ledger import Run
-from system.algo_trader.cli.stream_deeds import (
+from system.algo_trader.storage.archive import Archive
+from system.algo_trader.storage.quota import set_quota
+from system.algo_trader.storage.records import QUOTES
+from system.algo_trader.testing.command_line import CommandLine
+from system.algo_trader.testing.stream_deeds import (
     BACK_S,
     EQUITIES,
     SPEED,
@@ -28,10 +32,6 @@ from system.algo_trader.cli.stream_deeds import (
     served_home,
     until,
 )
-from system.algo_trader.storage.archive import Archive
-from system.algo_trader.storage.quota import set_quota
-from system.algo_trader.storage.records import QUOTES
-from system.algo_trader.testing.command_line import CommandLine
 
 
 @pytest.fixture

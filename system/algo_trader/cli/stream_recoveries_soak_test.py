@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from system.algo_trader.cli.stream_deeds import Deed, Stage, perform, served_home
 from system.algo_trader.testing.command_line import CommandLine
+from system.algo_trader.testing.stream_deeds import Deed, Stage, perform, served_home
 
 LONGEST_S = 900.0
 
