@@ -77,7 +77,8 @@ def gex(
     """Show gamma exposure by strike and expiry, the flip, the walls and the terms of a chain."""
     from infrastructure.clock import SystemClock
     from infrastructure.errors import UsageError
-    from system.algo_trader.cli.gex_standing import realm_of, standing_of
+    from system.algo_trader.cli.gex_realm import realm_of
+    from system.algo_trader.jobs.chain_standing import standing_of
     from system.algo_trader.jobs.report_terms import ReportTerms
 
     terms = ReportTerms(rates, dividend_yield, signs, weight, greeks)

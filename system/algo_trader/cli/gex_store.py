@@ -40,7 +40,7 @@ def store(
     Raises:
         StackError: If a service cannot be had, or refuses.
     """
-    from system.algo_trader.cli.gex_standing import realm_of
+    from system.algo_trader.cli.gex_realm import realm_of
     from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
     from system.algo_trader.jobs.option_archive import archive_chain
     from system.algo_trader.jobs.option_store import store_report

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from infrastructure.exchange.calendars import Calendar
     from system.algo_trader.levels.document import LevelsDocument
     from system.algo_trader.levels.request import LevelSession, LevelsRequest
-    from system.algo_trader.market.timeframe import Timeframe
     from system.algo_trader.runtime import Runtime
     from system.algo_trader.storage.archive import Archive
 
@@ -78,13 +77,11 @@ def levels(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Show pivots of the session before and the day's VWAP (document levels.v1)."""
-    from infrastructure.exchange.continuous import parse_continuous
-    from infrastructure.exchange.markets import calendar_of
+    from system.algo_trader.jobs.stored_levels import calendar_for
 
     invocation = current(context)
     chosen = Format.JSON if as_json or invocation.as_json else form
-    future = parse_continuous(symbol)
-    calendar = calendar_of(symbol if future is None else f"/{future.root}")
+    calendar = calendar_for(symbol)
     with invocation.runtime() as runtime:
         request = _request(
             symbol, day, session, pivot, anchor, interval, precision, calendar, runtime.archive
@@ -112,15 +109,18 @@ def _documents(
     from dataclasses import replace
 
     from infrastructure.errors import NoDataError, UsageError
+    from system.algo_trader.jobs.stored_levels import stored_levels
 
+    archive, now_ns = runtime.archive, runtime.clock.now_ns()
     if last is None:
-        return [_document(request, calendar, runtime)]
+        return [stored_levels(archive, request, calendar, now_ns)]
     if last < request.date:
         raise UsageError(f"the range ends on {last}, before it begins on {request.date}")
     documents = []
     for each in calendar.sessions(request.date, last):
         try:
-            documents.append(_document(replace(request, date=each.date), calendar, runtime))
+            dated = replace(request, date=each.date)
+            documents.append(stored_levels(archive, dated, calendar, now_ns))
         except NoDataError as missing:
             sys.stderr.write(f"{each.date} is left out: {missing}\n")
     if not documents:
@@ -129,81 +129,6 @@ def _documents(
             next_step=f"Run `algo-trader candles fetch {request.symbol}`.",
         )
     return documents
-
-
-def _document(request: LevelsRequest, calendar: Calendar, runtime: Runtime) -> LevelsDocument:
-    from system.algo_trader.levels.build import build_levels, prior_timeframe
-    from system.algo_trader.levels.request import windows
-
-    request = _of_contract(request, runtime.archive)
-    times = windows(request, calendar)
-    prior_kind = prior_timeframe(request)
-    prior_start_ns = _prior_start(request.session, times.prior_date, times.prior_start_ns)
-    prior = runtime.archive.winners(
-        request.symbol,
-        prior_kind,
-        session=request.session.hours,
-        start_ns=prior_start_ns,
-        end_ns=times.prior_end_ns,
-    )
-    intraday = runtime.archive.winners(
-        request.symbol,
-        request.interval,
-        session=request.session.hours,
-        start_ns=times.vwap_start_ns,
-        end_ns=times.vwap_end_ns,
-    )
-    return build_levels(
-        request,
-        calendar,
-        times,
-        prior,
-        intraday,
-        now_ns=runtime.clock.now_ns(),
-        request_id=_request_id(
-            runtime.archive,
-            request.symbol,
-            (prior_kind, prior_start_ns, times.prior_end_ns),
-            (request.interval, times.vwap_start_ns, times.vwap_end_ns),
-        ),
-    )
-
-
-def _of_contract(request: LevelsRequest, archive: Archive) -> LevelsRequest:
-    """Return a request with the contract that a continuous future means on its date.
-
-    The levels are those of one contract, also when the session before was another one's.
-    """
-    from dataclasses import replace
-
-    from infrastructure.exchange.continuous import parse_continuous
-    from system.algo_trader.storage.continuous_bars import ContinuousBars
-
-    future = parse_continuous(request.symbol)
-    if future is None:
-        return request
-    reader = ContinuousBars(archive, request.session.hours)
-    return replace(request, symbol=reader.contract_on(future, request.date))
-
-
-def _request_id(archive: Archive, symbol: str, *spans: tuple[Timeframe, int, int]) -> str | None:
-    """Return the requests that brought the bars of some spans, in the order of the archive's log.
-
-    A day's file holds all its revisions: a request whose bars were corrected since is named too.
-    """
-    from system.algo_trader.storage.records import bars_dataset
-
-    paths = {
-        part.path
-        for timeframe, start_ns, end_ns in spans
-        for part in archive.parts(bars_dataset(timeframe), symbol, start_ns, end_ns)
-    }
-    found = dict.fromkeys(
-        commit.request_id
-        for commit in archive.commits()
-        if any(part.path in paths for part in commit.parts)
-    )
-    return "+".join(found) or None
 
 
 def _request(
@@ -218,6 +143,7 @@ def _request(
     archive: Archive,
 ) -> LevelsRequest:
     from infrastructure.errors import UsageError
+    from system.algo_trader.jobs.stored_levels import last_stored_date, price_decimals
     from system.algo_trader.levels.pivots import PivotKind
     from system.algo_trader.levels.request import INTERVALS, LevelSession, LevelsRequest
     from system.algo_trader.market.timeframe import Timeframe
@@ -231,12 +157,12 @@ def _request(
     return LevelsRequest(
         symbol=wanted,
         symbol_raw=typed,
-        date=_last_stored(wanted, archive, hours) if day is None else _date(day, "--date"),
+        date=last_stored_date(wanted, archive, hours) if day is None else _date(day, "--date"),
         session=hours,
         pivot_kind=PivotKind(pivot.value),
         anchor_ns=None if anchor is None else _anchor(anchor, calendar, hours),
         interval=Timeframe(interval),
-        precision=_precision(wanted) if precision is None else precision,
+        precision=price_decimals(wanted) if precision is None else precision,
     )
 
 
@@ -269,46 +195,6 @@ def _anchor(text: str, calendar: Calendar, hours: LevelSession) -> int:
             f"--anchor {text!r} is no moment",
             next_step="Write a date, or a moment as 2013-02-25T14:30:00Z.",
         ) from None
-
-
-def _last_stored(symbol: str, archive: Archive, hours: LevelSession) -> date:
-    from infrastructure.errors import NoDataError
-    from infrastructure.exchange.continuous import parse_continuous
-    from infrastructure.exchange.timeframes import trading_date
-    from system.algo_trader.market.timeframe import Timeframe
-    from system.algo_trader.storage.continuous_bars import ContinuousBars
-
-    future = parse_continuous(symbol)
-    if future is not None:
-        stitched = ContinuousBars(archive, hours.hours).bars(future, Timeframe.D1).bars
-        return trading_date(int(stitched.start[-1]))
-    bars = archive.winners(symbol, Timeframe.D1)
-    if len(bars) == 0:
-        raise NoDataError(
-            f"nothing is stored of {symbol}",
-            next_step=f"Run `algo-trader candles fetch {symbol}`.",
-        )
-    return trading_date(int(bars.start[-1]))
-
-
-def _precision(symbol: str) -> int:
-    """Return the decimals of a future's tick, or the two of stocks."""
-    from infrastructure.exchange.continuous import ContinuousFuture, parse_continuous
-    from infrastructure.exchange.contracts import spec
-    from infrastructure.exchange.symbology import Future, FutureRoot, parse_symbol
-
-    found = parse_continuous(symbol) or parse_symbol(symbol)
-    if not isinstance(found, ContinuousFuture | Future | FutureRoot):
-        return 2
-    exponent = spec(found.root).tick_size.normalize().as_tuple().exponent
-    return max(-exponent, 0) if isinstance(exponent, int) else 2
-
-
-def _prior_start(session: LevelSession, prior_date: date, start_ns: int) -> int:
-    from infrastructure.exchange.timeframes import schwab_bar_start
-
-    # A daily bar is stamped at midnight, hours before its session.
-    return schwab_bar_start(prior_date, "1d") if session.kind == "rth" else start_ns
 
 
 def _tell_origin(document: LevelsDocument, *, simulated: bool) -> None:

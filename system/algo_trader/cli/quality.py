@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +12,9 @@ from system.algo_trader.cli.invocation import current
 from system.algo_trader.cli.store import JSON, stored_realm
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from system.algo_trader.market.timeframe import Timeframe
     from system.algo_trader.quality.coverage import Coverage
     from system.algo_trader.quality.coverage_page import Known
-    from system.algo_trader.storage.archive import Archive
 
 _GAPS_SHOWN = 12
 app = typer.Typer(help="Say how complete and how right stored bars are.", no_args_is_help=True)
@@ -35,9 +31,12 @@ def report(
     as_json: JSON = False,
 ) -> None:
     """Show which bars the calendar expects and nobody has, a row a symbol, a column a day."""
+    from infrastructure.clock import SystemClock
     from infrastructure.errors import NoDataError
     from system.algo_trader import terminal
+    from system.algo_trader.jobs.stored_coverage import known_gaps, stored_coverage
     from system.algo_trader.storage.archive import Archive
+    from system.algo_trader.storage.stream_gaps import StreamGaps
 
     invocation = current(context)
     chosen = _intraday(timeframe)
@@ -50,8 +49,9 @@ def report(
         raise NoDataError(
             f"no {chosen} bars are stored", next_step="Fetch some: `algo-trader update`."
         )
-    rows = [_coverage(archive, symbol, chosen, days) for symbol in symbols]
-    known = _known_gaps(archive, rows)
+    now_ns = SystemClock().now_ns()
+    rows = [stored_coverage(archive, symbol, chosen, days, now_ns) for symbol in symbols]
+    known = known_gaps(rows, StreamGaps(archive).all())
     where = "simulator, replay of the past" if realm.is_simulated else "Schwab"
     if html is not None:
         _write_page(html, rows, where, known)
@@ -140,46 +140,6 @@ def _intraday(text: str) -> Timeframe:
             next_step="Use 1m, 5m or another timeframe below a day.",
         )
     return chosen
-
-
-def _coverage(archive: Any, symbol: str, timeframe: Timeframe, days: int) -> Coverage:
-    from datetime import timedelta
-
-    from infrastructure.clock import SystemClock
-    from infrastructure.exchange.calendars import date_of
-    from infrastructure.exchange.markets import calendar_of
-    from system.algo_trader.market.timeframe import Session
-    from system.algo_trader.quality.coverage import coverage
-
-    calendar = calendar_of(symbol)
-    bars = archive.winners(symbol, timeframe)
-    last: date = date_of(int(bars.start.max())) if len(bars) else date_of(SystemClock().now_ns())
-    sessions = calendar.sessions(last - timedelta(days=2 * days + 10), last)[-days:]
-    return coverage(
-        symbol,
-        bars.start,
-        timeframe,
-        Session.RTH,
-        calendar,
-        days=sessions,
-        now_ns=SystemClock().now_ns(),
-    )
-
-
-def _known_gaps(archive: Archive, rows: Sequence[Coverage]) -> Known:
-    """Return the recorded gaps of streams that touch the days of a report, by symbol and day."""
-    from infrastructure.exchange.markets import calendar_of
-    from system.algo_trader.quality.known_gaps import gaps_by_day
-    from system.algo_trader.storage.stream_gaps import StreamGaps
-
-    gaps = StreamGaps(archive).all()
-    found = {}
-    for each in rows:
-        days = calendar_of(each.symbol).sessions(each.days[0].date, each.days[-1].date)
-        touching = gaps_by_day(each.symbol, days, gaps)
-        if touching:
-            found[each.symbol] = touching
-    return found
 
 
 def _gap_lines(known: Known) -> list[str]:

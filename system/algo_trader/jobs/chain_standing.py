@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from math import nan
+from pathlib import Path
+from typing import Any
 
-from system.algo_trader.cli.invocation import current
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import typer
-
-    from system.algo_trader.options.gex import GexReport
-    from system.algo_trader.realm import Realm
-    from system.algo_trader.runtime import Runtime
-
-
-def realm_of(context: typer.Context, runtime: Runtime | None = None) -> Realm:
-    """Return the realm that a report belongs to.
-
-    Args:
-        context: The command's, for its settings.
-        runtime: The run that asked for the chain. Without it the chain comes out of a file, whose
-            quotes are real unless --sim says otherwise.
-    """
-    from system.algo_trader.realm import Realm
-
-    if runtime is not None:
-        return runtime.realm
-    invocation = current(context)
-    home = invocation.settings().home
-    return Realm.sim(home) if invocation.sim else Realm.live(home)
+from system.algo_trader.options.flow import as_rows, unusual_contracts
+from system.algo_trader.options.gex import GexReport
+from system.algo_trader.options.iv_rank import thirty_day_volatility
+from system.algo_trader.options.sentiment import (
+    ema,
+    has_shifted,
+    put_call_regime,
+    volatility_alert,
+)
+from system.algo_trader.storage.iv_history import iv_history, iv_standing_of, session_of_quotes
 
 
 def standing_of(report: GexReport, root: Path) -> dict[str, Any]:
@@ -46,22 +31,6 @@ def standing_of(report: GexReport, root: Path) -> dict[str, Any]:
     Raises:
         CorruptStore: If the history cannot be read.
     """
-    from math import nan
-
-    from system.algo_trader.options.flow import as_rows, unusual_contracts
-    from system.algo_trader.options.iv_rank import thirty_day_volatility
-    from system.algo_trader.options.sentiment import (
-        ema,
-        has_shifted,
-        put_call_regime,
-        volatility_alert,
-    )
-    from system.algo_trader.storage.iv_history import (
-        iv_history,
-        iv_standing_of,
-        session_of_quotes,
-    )
-
     chain = report.surface.chain
     now = thirty_day_volatility(report.terms)
     standing = iv_standing_of(root, chain.underlying, now.value, chain.as_of_ns)
