@@ -31,13 +31,13 @@ INFRASTRUCTURE_LAYERS = (
 )
 SYSTEM_LAYERS = (
     ("levels", "market", "options", "tape"),
-    ("grafana", "identification", "ownership", "realm", "settings", "terminal"),
+    ("grafana", "identification", "ownership", "realm", "settings", "terminal", "web"),
     ("quality", "sign_in", "storage"),
     ("feeds",),
     ("schwab_handler", "services"),
     ("clients",),
     ("jobs", "pipeline", "research", "runtime", "trading"),
-    ("api", "benchmarks", "conformance", "export", "health", "planted_faults", "processes", "web"),
+    ("api", "benchmarks", "conformance", "export", "health", "planted_faults", "processes"),
     ("recording",),
     ("cli",),
     ("main",),
