@@ -9,12 +9,13 @@ const SAID_MS = 8_000;
  *
  * Cancel has the focus, so that Enter by mistake changes nothing.
  */
-export function ask({ title, text, action, wantsNote = false }) {
+export function ask({ title, text, action, wantsNote = false, interrupts = false }) {
   const dialog = byId("ask");
   const note = byId("ask-note");
   setText(byId("ask-title"), title);
   setText(byId("ask-text"), text);
   setText(byId("ask-yes"), action);
+  byId("ask-yes").classList.toggle("interrupts", interrupts);
   byId("ask-note-label").hidden = !wantsNote;
   note.value = "";
   return new Promise((resolve) => {

@@ -42,7 +42,7 @@ async function draw() {
   const layout = baseLayout(colors);
   const marks = MARKS.filter(([key]) => summary[key] !== null && summary[key] !== undefined);
   const room = 0.07 * marks.length;
-  Object.assign(layout.xaxis, { range: range(columns, summary), tickformat: ",~f", showgrid: false });
+  Object.assign(layout.xaxis, { range: range(columns, summary), tickformat: ",~f", showgrid: false, spikecolor: colors.quiet, spikethickness: 1 });
   Object.assign(layout.yaxis, { domain: [0, 1 - room], tickformat: "$~s" });
   layout.barmode = "relative";
   layout.hovermode = "x unified";

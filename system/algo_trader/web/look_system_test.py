@@ -99,14 +99,20 @@ def test_the_theme_follows_the_system_until_a_person_chooses(
     assert (theme(fresh), ground(fresh)) == ("light", light)
 
 
-def test_the_charts_take_the_themes_colours(fresh: Chrome) -> None:
+def test_the_charts_take_the_themes_colours_even_without_a_connection(
+    fresh: Chrome, service: StubService
+) -> None:
     def colour() -> str:
         mark = fresh.find_element(By.CSS_SELECTOR, "#candles .ytick text")
         return mark.value_of_css_property("fill")
 
+    service.stop()
+    lost = fresh.find_element(By.ID, "connection")
+    until(lost.is_displayed, "the loss is said")
     before = colour()
     fresh.find_element(By.ID, "theme").click()
     until(lambda: colour() != before, "the chart is drawn anew")
+    service.start()
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])

@@ -77,6 +77,10 @@ def label_hovers(browser: Chrome, chart: str) -> Callable[[], int]:
     return lambda: count(browser, f"{chart} .hoverlayer > *")
 
 
+def version_is_shown(browser: Chrome, version: str) -> Callable[[], bool]:
+    return lambda: version in text(browser, "#version")
+
+
 def wait_for_charts(browser: Chrome) -> None:
     until(lambda: count(browser, "#candles .boxlayer path.box"), "the candles are drawn")
     until(lambda: count(browser, "#gex .barlayer .point"), "the bars of gamma are drawn")
@@ -196,12 +200,14 @@ def test_ticks_arrive_for_the_symbols_that_are_chosen(opened: Chrome, service: S
     assert "simulated" in text(opened, "#ticks-state")
 
 
-def test_paused_ticks_stand_still(opened: Chrome) -> None:
-    until(lambda: "tick" in text(opened, "#ticks-state"), "ticks are counted")
+def test_paused_ticks_stand_still(opened: Chrome, service: StubService) -> None:
+    until(lambda: "ticks" in text(opened, "#ticks-state"), "ticks are counted")
     one(opened, "#ticks-pause").click()
     shown = text(opened, "#ticks")
-    updated = opened.execute_script("return document.querySelector('#clock-time').textContent")
-    assert updated
+    # Ticks come more often than the status does: one would have arrived by then.
+    for version in ("2.0", "2.1"):
+        service.status = changed(version=version)
+        until(version_is_shown(opened, version), "a status arrives")
     assert text(opened, "#ticks-state") == "paused"
     assert text(opened, "#ticks") == shown
     one(opened, "#ticks-pause").click()
@@ -320,6 +326,15 @@ def test_a_document_that_lacks_parts_leaves_the_others_shown(
     assert text(browser, "#coverage-none") == "Nothing is stored yet."
     assert text(browser, "#clock-time") == "– ET"
     assert complaints(browser) == []
+
+
+def test_a_part_that_cannot_be_read_leaves_the_others_shown(
+    browser: Chrome, service: StubService
+) -> None:
+    service.status = changed(errors={"recent": 7})
+    browser.get(service.url)
+    until(lambda: "redis" in text(browser, "#services"), "the services are shown")
+    assert "showErrors" in complaints(browser)[0]
 
 
 def test_the_focus_stays_on_its_button_while_documents_arrive(

@@ -16,7 +16,7 @@ const WARNINGS = {
 async function act(service, action, button) {
   if (action in WARNINGS) {
     const title = `${ACTIONS[action]} ${service.name}?`;
-    if ((await ask({ title, text: WARNINGS[action], action: ACTIONS[action] })) === null) return;
+    if ((await ask({ title, text: WARNINGS[action], action: ACTIONS[action], interrupts: true })) === null) return;
   }
   await attempt(button, () => post(`/api/v1/services/${encodeURIComponent(service.name)}/${action}`));
 }
