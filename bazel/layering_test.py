@@ -31,7 +31,7 @@ INFRASTRUCTURE_LAYERS = (
 )
 SYSTEM_LAYERS = (
     ("levels", "market", "options", "tape"),
-    ("grafana", "identification", "ownership", "realm", "settings", "terminal"),
+    ("grafana", "identification", "ownership", "realm", "settings", "terminal", "web"),
     ("quality", "sign_in", "storage"),
     ("feeds",),
     ("schwab_handler", "services"),
