@@ -31,7 +31,7 @@ INFRASTRUCTURE_LAYERS = (
 )
 SYSTEM_LAYERS = (
     ("levels", "market", "options", "tape"),
-    ("grafana", "identification", "ownership", "realm", "settings", "terminal"),
+    ("deployment", "grafana", "identification", "ownership", "realm", "settings", "terminal"),
     ("quality", "sign_in", "storage"),
     ("feeds",),
     ("schwab_handler", "services"),

@@ -11,8 +11,8 @@ readonly ROOT
 readonly ROOT_RECIPE=1
 readonly BASE_PACKAGES=python3,python3-venv,python3-pip,ca-certificates
 readonly BAZEL_PACKAGES=(bazel-bootstrap bazel-rules-python docker-cli docker-compose procps)
-# What system tests ask: a Docker engine, and the two servers that judge our line protocol.
-readonly ENGINE_PACKAGES=(docker.io busybox-static iproute2 influxdb victoria-metrics)
+# What system tests ask: a Docker engine, the two servers that judge our line protocol, and what judges units.
+readonly ENGINE_PACKAGES=(docker.io busybox-static iproute2 influxdb victoria-metrics systemd)
 readonly INSIDE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 root_is_complete() { [[ -f $ROOT/etc/algo-trader && $(<"$ROOT/etc/algo-trader") == "$ROOT_RECIPE" ]]; }
