@@ -31,7 +31,10 @@ INFRASTRUCTURE_LAYERS = (
 )
 SYSTEM_LAYERS = (
     ("levels", "market", "options", "tape"),
-    ("grafana", "identification", "ownership", "realm", "settings", "terminal", "web"),
+    (
+        *("deployment", "grafana", "identification", "ownership", "realm", "settings"),
+        *("terminal", "web"),
+    ),
     ("quality", "sign_in", "storage"),
     ("feeds",),
     ("schwab_handler", "services"),

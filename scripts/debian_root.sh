@@ -11,9 +11,10 @@ readonly ROOT
 readonly ROOT_RECIPE=1
 readonly BASE_PACKAGES=python3,python3-venv,python3-pip,ca-certificates
 readonly BAZEL_PACKAGES=(bazel-bootstrap bazel-rules-python docker-cli docker-compose procps)
-# What system tests ask: a Docker engine, the two servers that judge our line protocol, and a browser with its
-# driver and a font to write with.
-readonly ENGINE_PACKAGES=(docker.io busybox-static iproute2 influxdb victoria-metrics chromium chromium-driver fonts-dejavu-core)
+# What system tests ask: a Docker engine, the two servers that judge our line protocol, what judges units, and a
+# browser with its driver and a font to write with.
+readonly ENGINE_PACKAGES=(docker.io busybox-static iproute2 influxdb victoria-metrics systemd
+  chromium chromium-driver fonts-dejavu-core)
 readonly INSIDE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 root_is_complete() { [[ -f $ROOT/etc/algo-trader && $(<"$ROOT/etc/algo-trader") == "$ROOT_RECIPE" ]]; }
