@@ -13,6 +13,7 @@ from system.algo_trader.cli import (
     bench,
     candles,
     config,
+    errors,
     futures,
     gex,
     health,
@@ -66,6 +67,7 @@ def build() -> typer.Typer:
     app.add_typer(auth.app, name="auth")
     app.add_typer(bench.app, name="bench")
     app.add_typer(candles.app, name="candles")
+    app.add_typer(errors.app, name="errors")
     app.add_typer(futures.app, name="futures")
     app.add_typer(store.app, name="store")
     app.add_typer(watchlist.app, name="watchlist")
