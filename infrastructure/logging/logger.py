@@ -44,7 +44,8 @@ def configure(
 ) -> logging.Handler:
     """Send our log lines to one stream and return the handler that does it.
 
-    Calling it again replaces the earlier handler. Other libraries' loggers are not touched.
+    Calling it again replaces the earlier handler, and no other one. Other libraries' loggers are
+    not touched.
 
     Args:
         level: DEBUG, INFO, WARNING, ERROR or CRITICAL.
@@ -62,7 +63,8 @@ def configure(
     handler.setFormatter(_JsonLines() if json_lines else _HumanLines(colour=target.isatty()))
     root = logging.getLogger(ROOT)
     for old in list(root.handlers):
-        root.removeHandler(old)
+        if isinstance(old.formatter, _HumanLines | _JsonLines):
+            root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(number)
     root.propagate = False

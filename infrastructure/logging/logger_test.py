@@ -50,6 +50,13 @@ def test_a_second_configure_replaces_the_first() -> None:
     assert second.getvalue().count("once") == 1
 
 
+def test_a_second_configure_leaves_handlers_of_others() -> None:
+    other = logging.NullHandler()
+    logging.getLogger("algo_trader").addHandler(other)
+    configure(level="INFO", stream=io.StringIO())
+    assert other in logging.getLogger("algo_trader").handlers
+
+
 def test_lower_levels_are_left_out() -> None:
     stream = io.StringIO()
     configure(level="WARNING", stream=stream)

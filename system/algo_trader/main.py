@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from infrastructure.errors import BugError, DiskFull, OperatorError, StackError, UsageError
+from infrastructure.errors import BugError, StackError, UsageError
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -106,37 +106,20 @@ def _usage(sentence: str) -> StackError:
 
 def _report(error: Exception) -> StackError:
     """Turn an error that nobody expected into a sentence, its traceback into a file."""
-    import errno
     import traceback
 
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(
-            f"no space is left on the device ({error.filename or 'unknown file'})",
-            next_step="Free some space and run the command again; nothing was stored half.",
-        )
-    if isinstance(error, OSError) and error.errno in (
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOTDIR,
-        errno.ENAMETOOLONG,
-        errno.ELOOP,
-        errno.EIO,
-    ):
-        return OperatorError(
-            f"{error.filename or 'a file'}: {error.strerror}",
-            next_step="Let this user read and write there, or name another folder by --home.",
-        )
+    from system.algo_trader.cli.failures import as_ours
+
+    known = as_ours(error)
+    if not isinstance(known, BugError):
+        return known
     text = "".join(traceback.format_exception(error))
     try:
         place = _write_report(text)
     except (OSError, StackError):
         place = None
     where = f"The details are in {place}." if place else "The details could not be written."
-    return BugError(
-        f"unexpected {type(error).__name__}: {error}",
-        next_step=f"{where} Please report it as a bug.",
-    )
+    return BugError(known.message, next_step=f"{where} Please report it as a bug.")
 
 
 def _write_report(text: str) -> str:

@@ -167,6 +167,11 @@ class Runtime:
         client = AlgoTraderRedisClient(self.services.redis_url(), self.realm, clock=self.clock)
         return self._stack.enter_context(client)
 
+    @property
+    def opened_redis(self) -> AlgoTraderRedisClient | None:
+        """The Redis client if this run has asked for it already; nothing is started."""
+        return self.__dict__.get("redis")
+
     @cached_property
     def influxdb(self) -> AlgoTraderInfluxDBClient:
         """This system's InfluxDB client."""

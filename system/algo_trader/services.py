@@ -199,6 +199,26 @@ class Services:
             _check(name)
         return [self._row(name) for name in names]
 
+    def running_url(self, row: ServiceRow) -> str | None:
+        """Return where a service answers, with its password: for a client, not for an eye.
+
+        Args:
+            row: As `status` returned it; None is the answer unless it is running.
+        """
+        if row.state != "running":
+            return None
+        if row.origin != "embedded":
+            return self._named_url(row.name) or row.url
+        endpoint = self.supervisor.status(row.name).endpoint
+        if endpoint is None:
+            return None
+        if row.name != REDIS:
+            return endpoint.url
+        secret = endpoint.secret()
+        if secret is not None:
+            register_secret(secret)
+        return url_with_password(endpoint)
+
     def adopt(self, name: str) -> Identified:
         """Write down that a person confirms the server at a default port as ours.
 

@@ -70,6 +70,13 @@ def _dollars(text: str) -> float:
     return amount
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError("expected seconds above 0")
+    return seconds
+
+
 def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise ValueError("expected a whole number from 1")
@@ -196,6 +203,20 @@ DECLARED: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "error_escalation_s",
+        "ERROR_ESCALATION_S",
+        "How long an error is open before the webhook is told, seconds.",
+        default=900.0,
+        parse=_seconds,
+    ),
+    Setting(
+        "error_webhook_url",
+        "ERROR_WEBHOOK_URL",
+        "A webhook that is told, by POST of JSON, of errors that stay open.",
+        secret=True,
+        parse=_url("http", "https"),
+    ),
+    Setting(
         "trading.accounts",
         "TRADING_ACCOUNTS",
         "Account numbers that may trade at the real Schwab; --arm-live is needed besides.",
@@ -251,6 +272,8 @@ class AppSettings:
     log_json: bool
     tick_channel: str = "market_data:ticks"
     level2_channel: str = "market_data:level2"
+    error_escalation_s: float = 900.0
+    error_webhook_url: Secret | None = None
     trading_accounts: Secret | None = None
     trading_max_notional: float | None = None
     trading_max_orders_per_minute: int | None = None

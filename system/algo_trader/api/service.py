@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self
 
 import pyarrow as pa
-from starlette.types import ASGIApp
 
 from infrastructure.logging import get_logger
 from system.algo_trader.api.access.audit import Audit
@@ -18,6 +18,7 @@ from system.algo_trader.api.access.origin_guard import allowed_hosts
 from system.algo_trader.api.access.rate_limit import RateLimits
 from system.algo_trader.api.http.application import Parts, application
 from system.algo_trader.api.http.control import Control, change_server
+from system.algo_trader.api.http.error_routes import error_routes
 from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.gate import Admission, Gate
 from system.algo_trader.api.http.operation_route import Desk
@@ -29,9 +30,13 @@ from system.algo_trader.api.operations.status_board import StatusBoard
 from system.algo_trader.api.operations.stores import Stores
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 from system.algo_trader.health.checks import check_health
+from system.algo_trader.health.error_registry import ErrorRegistry
+from system.algo_trader.health.escalation import escalate_due, webhook_of
 from system.algo_trader.runtime import Runtime
 from system.algo_trader.storage.hot_keys import BARS, TICKS
 
+_ERRORS_SHOWN: Final = 20
+_ESCALATE_S: Final = 5.0
 FIRST_ENTRIES: Final = 2000
 """How much of the stream is read at the start: the last ticks are there at once."""
 _log = get_logger("api.service")
@@ -46,7 +51,8 @@ class Service:
         port: Its port.
         names: Further names under which it answers.
         is_secure: Whether it speaks TLS.
-        mounts: Further applications by path.
+        owner_secret: What the owner's programs on this machine show; "" for nothing.
+        flight_port: For Flight; 0 for none.
     """
 
     def __init__(
@@ -57,7 +63,8 @@ class Service:
         port: int,
         names: tuple[str, ...] = (),
         is_secure: bool = False,
-        mounts: Mapping[str, ASGIApp] | None = None,
+        owner_secret: str = "",
+        flight_port: int = 0,
     ) -> None:
         self.runtime = runtime
         clock, realm = runtime.clock, runtime.realm
@@ -76,13 +83,16 @@ class Service:
             self.figures,
             allowed_hosts(host, port, names),
             is_secure,
+            owner_secret,
         )
+        self.errors = ErrorRegistry(runtime.redis, clock)
+        self._ending = threading.Event()
         self.ticks, self.bars = Hub(tick_rows), Hub(bar_rows, of="series")
         self.board = StatusBoard(
             runtime,
             self.stores,
-            health=self._health,
-            errors=lambda: {"open": 0, "acknowledged": 0, "recent": []},
+            health=lambda: check_health(runtime).as_dict(),
+            errors=self._errors,
             requests=self._requests,
         )
         control = Control(
@@ -96,14 +106,15 @@ class Service:
             self.bars,
             control,
             lambda: self._is_ready,
-            mounts or {},
+            {},
+            (error_routes(self.errors, self.desk.work, self.board),),
         )
         self.app = Gate(application(self.parts), self.admission, clock)
         self._is_ready = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._stack.callback(self.desk.work.close)
         self.audit.start()
@@ -115,14 +126,17 @@ class Service:
             tail = self._tail(stream, hub, take, begin)
             tail.start()
             self._stack.callback(tail.close)
+        escalating = threading.Thread(target=self._escalate, name="escalation", daemon=True)
+        escalating.start()
+        self._stack.callback(self._end_escalation, escalating)
         self.board.start()
         self._stack.callback(self.board.close)
         self._is_ready = True
         return self
 
-    def __exit__(self, *_: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._is_ready = False
-        self._stack.close()
+        await asyncio.to_thread(self._stack.close)
 
     def _tail(
         self, stream: str, hub: Hub, take: Callable[[pa.Table, str], None] | None, begin: int
@@ -153,10 +167,28 @@ class Service:
             begin=begin,
         )
 
-    def _health(self) -> Mapping[str, Any]:
-        checks = check_health(self.runtime)
-        worst = max(checks, key=lambda check: check.severity)
-        return {"state": worst.state, "checks": [check.as_dict() for check in checks]}
+    def _errors(self) -> Mapping[str, Any]:
+        """Return what is registered."""
+        counts = self.errors.counts()
+        recent = [each.as_dict() for each in self.errors.entries(limit=_ERRORS_SHOWN)]
+        return {**{str(name): count for name, count in counts.items()}, "recent": recent}
+
+    def _escalate(self) -> None:
+        """Tell the webhook of what has been open for too long, again and again."""
+        settings, runtime = self.runtime.settings, self.runtime
+        webhook = webhook_of(settings)
+        while not self._ending.wait(_ESCALATE_S):
+            escalate_due(
+                self.errors,
+                webhook,
+                after_s=settings.error_escalation_s,
+                realm=runtime.realm,
+                clock=runtime.clock,
+            )
+
+    def _end_escalation(self, thread: threading.Thread) -> None:
+        self._ending.set()
+        thread.join(2.0)
 
     def _requests(self) -> Mapping[str, Any]:
         cache = self.desk.cache

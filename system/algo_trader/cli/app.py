@@ -13,15 +13,18 @@ from system.algo_trader.cli import (
     bench,
     candles,
     config,
+    errors,
     futures,
     gex,
     health,
+    keys,
     levels,
     options,
     orders,
     portfolio,
     quality,
     schwab,
+    serve,
     services,
     sim,
     store,
@@ -57,6 +60,7 @@ def build() -> typer.Typer:
     app.command("gex")(gex.gex)
     app.command("tape")(tape.tape)
     app.command("stream")(stream.stream)
+    app.command("serve")(serve.serve)
     app.command("quote")(portfolio.quote)
     app.command("chain")(portfolio.chain)
     app.command("accounts")(portfolio.accounts)
@@ -66,6 +70,7 @@ def build() -> typer.Typer:
     app.add_typer(auth.app, name="auth")
     app.add_typer(bench.app, name="bench")
     app.add_typer(candles.app, name="candles")
+    app.add_typer(errors.app, name="errors")
     app.add_typer(futures.app, name="futures")
     app.add_typer(store.app, name="store")
     app.add_typer(watchlist.app, name="watchlist")
@@ -74,6 +79,7 @@ def build() -> typer.Typer:
     app.add_typer(schwab.app, name="schwab")
     app.add_typer(quality.app, name="quality")
     app.add_typer(services.app, name="services")
+    app.add_typer(keys.app, name="keys")
     app.add_typer(config.app, name="config")
     return app
 

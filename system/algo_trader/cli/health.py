@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from system.algo_trader.cli.invocation import Invocation, current
 
 if TYPE_CHECKING:
-    from system.algo_trader.health.checks import Check
+    from system.algo_trader.health.check import Report
 
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 NOT_WELL = 3
@@ -35,35 +34,52 @@ def version(context: typer.Context, as_json: JSON = False) -> None:
         terminal.console().print(terminal.pairs(facts))
 
 
-def health(context: typer.Context, as_json: JSON = False) -> None:
-    """Check sign-in, services and archive; exit code 3 when one of them is down."""
+def health(
+    context: typer.Context,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every part of the archive, however long it takes.")
+    ] = False,
+    as_json: JSON = False,
+) -> None:
+    """Check sign-in, stores, services and processes; exit code 3 when one of them is down.
+
+    All are asked at once, and one that does not answer within 3 s is down.
+    """
     from system.algo_trader.health.checks import check_health
 
     invocation = current(context)
     with invocation.runtime() as runtime:
-        checks = check_health(runtime)
-    _show(invocation, "Health", checks, as_json)
+        report = check_health(runtime, deep=deep)
+    _show(invocation, "Health", report, as_json)
 
 
 def doctor(context: typer.Context, as_json: JSON = False) -> None:
     """Check this machine: Python, packages, folders, space, Docker; exit code 3 when one fails."""
+    from infrastructure.clock import SystemClock
+    from system.algo_trader.health.check import Report
     from system.algo_trader.health.machine import check_machine
 
     invocation = current(context)
-    _show(invocation, "Doctor", check_machine(invocation.settings()), as_json)
+    checks = check_machine(invocation.settings())
+    _show(invocation, "Doctor", Report.of(checks, SystemClock().now_ns()), as_json)
 
 
-def _show(invocation: Invocation, title: str, checks: Sequence[Check], as_json: bool) -> None:
+def _show(invocation: Invocation, title: str, report: Report, as_json: bool) -> None:
     from system.algo_trader import terminal
 
     if as_json or invocation.as_json:
-        worst = max(checks, key=lambda check: check.severity).state
-        terminal.print_json({"state": worst, "checks": [check.as_dict() for check in checks]})
+        terminal.print_json(report.as_dict())
     else:
         rows = [
-            (check.name, terminal.styled(check.state, _COLOURS[check.state]), check.detail)
-            for check in checks
+            (
+                check.name,
+                terminal.styled(check.state, _COLOURS[check.state]),
+                None if check.took_ms is None else f"{check.took_ms:.0f}",
+                check.detail,
+            )
+            for check in report.checks
         ]
-        terminal.print_table(terminal.table(title, ("what", "state", "detail"), rows))
-    if any(check.state == "down" for check in checks):
+        columns = ("what", "state", "ms", "detail")
+        terminal.print_table(terminal.table(title, columns, rows, numeric="llrl"))
+    if report.state == "down":
         raise typer.Exit(NOT_WELL)

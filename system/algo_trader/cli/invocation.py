@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ import typer
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
+    from system.algo_trader.health.error_recorder import ErrorRecorder
+    from system.algo_trader.health.error_registry import ErrorRegistry
     from system.algo_trader.processes.health import HealthCheck
     from system.algo_trader.runtime import Runtime
     from system.algo_trader.settings import AppSettings
@@ -30,6 +33,7 @@ class Invocation:
         live: Whether the real Schwab was asked for.
         replay: A file whose bars the simulator replays.
         endpoint_file: Where a process that is kept running says where it answers.
+        verb: The words of the verb, for the registry of errors.
     """
 
     flags: dict[str, Any] = field(default_factory=dict)
@@ -38,6 +42,8 @@ class Invocation:
     live: bool = False
     replay: Path | None = None
     endpoint_file: Path | None = None
+    verb: str = "main job"
+    _recorder: ErrorRecorder | None = field(default=None, init=False, repr=False)
 
     def settings(self) -> AppSettings:
         """Settle the settings and set the log up by them.
@@ -65,23 +71,59 @@ class Invocation:
     ) -> Iterator[Runtime]:
         """Yield the wired parts of this run, and end what it started afterwards.
 
+        Errors of the block go to the registry of errors, if the run has Redis.
+
         Args:
             requests_per_minute: As `Runtime` takes it.
             market_speed: As `Runtime` takes it.
         """
         from system.algo_trader.runtime import Runtime
 
-        with Runtime(
-            self.settings(),
-            sim=self.sim,
-            live=self.live,
-            replay=self.replay,
-            market_speed=market_speed,
-            prompt=_ask_on_stderr if self.as_json else None,
-            announce=_show_on_stderr if self.as_json else None,
-            requests_per_minute=requests_per_minute,
-        ) as runtime:
+        with (
+            Runtime(
+                self.settings(),
+                sim=self.sim,
+                live=self.live,
+                replay=self.replay,
+                market_speed=market_speed,
+                prompt=_ask_on_stderr if self.as_json else None,
+                announce=_show_on_stderr if self.as_json else None,
+                requests_per_minute=requests_per_minute,
+            ) as runtime,
+            self._recording(runtime),
+        ):
             yield runtime
+
+    @contextmanager
+    def _recording(self, runtime: Runtime) -> Iterator[None]:
+        """Take what is logged as an error, and what ends the block, to the registry of errors."""
+        from system.algo_trader.cli.failures import is_answer
+        from system.algo_trader.health.error_recorder import ErrorRecorder, recorded_log
+
+        recorder = ErrorRecorder(partial(_registry_of, runtime), runtime.clock, self.verb)
+        self._recorder = recorder
+        with recorded_log(recorder):
+            try:
+                yield
+            except Exception as error:
+                if not is_answer(error):
+                    self.record(error)
+                raise
+            finally:
+                self._recorder = None
+
+    def record(self, error: Exception) -> None:
+        """Take an error that a person is shown to the registry of errors, if this run has Redis.
+
+        What a person at a terminal asked wrongly, or asked for and is not there, is an answer to
+        that person; of a process that is kept running nobody reads it.
+        """
+        from infrastructure.errors import InputError, NoDataError
+        from system.algo_trader.cli.failures import as_ours
+
+        is_told = self.endpoint_file is None and isinstance(error, InputError | NoDataError)
+        if self._recorder is not None and not is_told:
+            self._recorder.record(as_ours(error))
 
     @contextmanager
     def face(
@@ -146,6 +188,14 @@ class Invocation:
             yield pulse.beat
 
 
+def _registry_of(runtime: Runtime) -> ErrorRegistry | None:
+    """Return the errors of a run's realm, None before it has opened Redis."""
+    from system.algo_trader.health.error_registry import ErrorRegistry
+
+    redis = runtime.opened_redis
+    return None if redis is None else ErrorRegistry(redis, runtime.clock)
+
+
 def _show_on_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -159,4 +209,7 @@ def _ask_on_stderr(prompt: str) -> str:
 def current(context: typer.Context) -> Invocation:
     """Return the invocation that the top-level callback stored."""
     found = context.find_object(Invocation)
-    return found if found is not None else Invocation()
+    invocation = found if found is not None else Invocation()
+    # Behind the program's name: `candles sync`.
+    invocation.verb = context.command_path.partition(" ")[2] or invocation.verb
+    return invocation

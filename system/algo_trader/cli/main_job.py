@@ -195,6 +195,8 @@ def _carry_out(
             progress=progress,
             token_age_s=status.refresh_age_s,
         )
+    if report.error is not None:
+        invocation.record(report.error)
     earlier = _earlier_market(runtime)
     _remember(runtime, report)
     if invocation.as_json:

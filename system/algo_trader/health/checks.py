@@ -1,99 +1,89 @@
-"""Check the running system: sign-in, services, archive. Nothing is started or changed."""
+"""Check the running system: sign-in, stores, services, processes. Nothing is started or changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-from infrastructure.errors import StackError
+from system.algo_trader.health.check import Check, Report
+from system.algo_trader.health.parallel import TIMEOUT_S, Part, ask_all
+from system.algo_trader.health.service_checks import (
+    grafana_check,
+    influxdb_check,
+    process_check,
+    redis_check,
+)
+from system.algo_trader.health.store_checks import (
+    archive_check,
+    disk_check,
+    memory_check,
+    spool_check,
+    verified_archive_check,
+)
+from system.algo_trader.processes.order import NAMES as PROCESSES
+from system.algo_trader.realm import Realm
+from system.algo_trader.sign_in import SignInStatus
 
 if TYPE_CHECKING:
-    from system.algo_trader.realm import Realm
     from system.algo_trader.runtime import Runtime
 
-State = Literal["ok", "degraded", "down"]
-_SEVERITY: Final[dict[State, int]] = {"ok": 0, "degraded": 1, "down": 2}
+_DAY_NS: Final = 86_400e9
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Say how one part is.
+def check_health(runtime: Runtime, *, timeout_s: float = TIMEOUT_S, deep: bool = False) -> Report:
+    """Return how every part is; all are asked at once, each within its time.
 
-    Attributes:
-        name: The part.
-        state: "ok"; "degraded" when a person should look but work goes on; "down".
-        detail: One sentence.
+    Args:
+        runtime: Of this run; none of its services is started.
+        timeout_s: The longest that is waited for a part, seconds.
+        deep: Read every part of the archive and compare it with its checksum, however long it
+            takes.
     """
-
-    name: str
-    state: State
-    detail: str
-
-    @property
-    def severity(self) -> int:
-        """Return 0 for ok, 1 for degraded, 2 for down."""
-        return _SEVERITY[self.state]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON output."""
-        return asdict(self)
-
-
-def check_health(runtime: Runtime) -> list[Check]:
-    """Return one check a part."""
-    parts: tuple[tuple[str, Callable[[Runtime], Check]], ...] = (
-        ("sign-in", _sign_in),
-        ("archive", _archive),
-        ("spool", lambda runtime: spool_check(runtime.realm)),
+    return Report.of(
+        ask_all(_parts(runtime, timeout_s, deep), runtime.clock), runtime.clock.now_ns()
     )
-    checks = [_guarded(name, check, runtime) for name, check in parts]
-    checks.extend(
-        Check(
-            row.name,
-            "down" if row.state in ("unreachable", "gave up") else "ok",
-            f"{row.origin}, {row.state}{f' at {row.url}' if row.url else ''}"
-            f"{f': {row.note}' if row.note else ''}",
-        )
-        for row in runtime.services.status()
-    )
-    return checks
 
 
-def _guarded(name: str, check: Callable[[Runtime], Check], runtime: Runtime) -> Check:
-    try:
-        return check(runtime)
-    except StackError as error:
-        return Check(name, "down", str(error))
+def _parts(runtime: Runtime, timeout_s: float, deep: bool) -> list[Part]:
+    settings, realm, clock = runtime.settings, runtime.realm, runtime.clock
+    if deep:
+        archive = Part("archive", lambda: verified_archive_check(runtime), timeout_s=None)
+    else:
+        archive = Part("archive", lambda: archive_check(realm.archive, clock), timeout_s)
+    return [
+        Part("sign-in", lambda: _sign_in(runtime), timeout_s),
+        archive,
+        Part("spool", lambda: spool_check(realm), timeout_s),
+        Part("disk", lambda: disk_check(settings.home, realm.archive), timeout_s),
+        Part("memory", memory_check, timeout_s),
+        Part("redis", lambda: redis_check(settings, realm, clock, timeout_s), timeout_s),
+        Part("influxdb", lambda: influxdb_check(settings, realm, clock, timeout_s), timeout_s),
+        # A verb that can be kept running is checked as soon as `processes.order` names it.
+        *(Part(name, partial(process_check, settings, name), timeout_s) for name in PROCESSES),
+        Part("grafana", lambda: grafana_check(settings, timeout_s), timeout_s),
+    ]
 
 
 def _sign_in(runtime: Runtime) -> Check:
     status = runtime.stored_sign_in()
-    realm = "simulator" if runtime.realm.is_simulated else "Schwab"
-    if status.state == "signed in":
-        days = (status.refresh_age_s or 0.0) / 86_400
-        return Check("sign-in", "ok", f"{realm}, {days:.1f} of 7 days old")
-    if status.state == "due" or runtime.realm.is_simulated:
-        return Check("sign-in", "degraded", f"{realm}: {status.state}")
-    return Check("sign-in", "down", f"{realm}: {status.state}. {status.next_step or ''}".strip())
+    return sign_in_check(status, runtime.realm, runtime.clock.now_ns())
 
 
-def spool_check(realm: Realm) -> Check:
-    """Return how the spool of a realm is: what waits there for InfluxDB, and what was refused."""
-    from system.algo_trader.jobs.spool_delivery import spool_state
+def sign_in_check(status: SignInStatus, realm: Realm, now_ns: int) -> Check:
+    """Return how a sign-in is: how long the refresh token still lives.
 
-    state = spool_state(realm)
-    quiet = not state.waiting and not state.refused
-    return Check("spool", "ok" if quiet else "degraded", state.sentence)
-
-
-def _archive(runtime: Runtime) -> Check:
-    damages = runtime.archive.damages()
-    if damages:
-        return Check("archive", "down", damages[0])
-    spans = runtime.archive.spans()
-    rows = sum(span.rows for span in spans)
-    if not rows:
-        return Check("archive", "degraded", "empty; run `algo-trader` to fill it")
-    symbols = len({span.symbol for span in spans})
-    return Check("archive", "ok", f"{rows:,} rows of {symbols} symbols, every part verified")
+    Args:
+        status: As it is stored.
+        realm: Whose; the simulator signs in by itself.
+        now_ns: The time of day, nanoseconds UTC.
+    """
+    side = "simulator" if realm.is_simulated else "Schwab"
+    expires_ns = status.refresh_expires_at_ns
+    if status.state in ("signed in", "due") and expires_ns is not None:
+        left = f"{side}, {(expires_ns - now_ns) / _DAY_NS:.1f} of 7 days left"
+        if status.state == "signed in":
+            return Check("sign-in", "ok", left)
+        return Check("sign-in", "degraded", f"{left}. {status.next_step or ''}".strip())
+    if realm.is_simulated:
+        return Check("sign-in", "degraded", f"{side}: {status.state}; a run signs in by itself")
+    return Check("sign-in", "down", f"{side}: {status.state}. {status.next_step or ''}".strip())

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from infrastructure.errors import StackError
-from system.algo_trader.health.checks import Check, spool_check
+from system.algo_trader.health.check import Check
+from system.algo_trader.health.store_checks import spool_check
 from system.algo_trader.realm import Realm
 from system.algo_trader.settings import AppSettings
 

@@ -19,7 +19,7 @@ from system.algo_trader.market.bars import Bars, Series
 from system.algo_trader.market.timeframe import Adjustment, Session, Timeframe
 from system.algo_trader.storage import parts, sweep
 from system.algo_trader.storage.durable_file import make_durable_folder
-from system.algo_trader.storage.manifest import Commit, Manifest, Part
+from system.algo_trader.storage.manifest import MANIFEST_FILE, Commit, Manifest, Part
 from system.algo_trader.storage.quota import check_quota
 from system.algo_trader.storage.records import (
     GAPS,
@@ -39,7 +39,6 @@ from system.algo_trader.storage.transaction import Appended, Transaction
 from system.algo_trader.storage.version import check_version, write_version
 from system.algo_trader.storage.winners import latest_revisions, pick_winners
 
-MANIFEST_FILE: Final = "manifest.log"
 LOCK_FILE: Final = "lock"
 PROJECTION_LOCK_FILE: Final = "projection.lock"
 LOCK_TIMEOUT_S: Final = 30.0

@@ -23,8 +23,9 @@ from infrastructure.supervision import module_command
 from system.algo_trader.market.bars import Bars, Series
 from system.algo_trader.market.source import Source
 from system.algo_trader.market.timeframe import Adjustment, Timeframe
-from system.algo_trader.storage.archive import LOCK_FILE, MANIFEST_FILE, Archive
+from system.algo_trader.storage.archive import LOCK_FILE, Archive
 from system.algo_trader.storage.backup import backup, restore
+from system.algo_trader.storage.manifest import MANIFEST_FILE
 from system.algo_trader.storage.records import TRADE_SCHEMA, TRADES
 from system.algo_trader.storage.steps import (
     END_STEPS,

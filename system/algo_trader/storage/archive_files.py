@@ -24,8 +24,13 @@ from infrastructure.errors import (
     QueryError,
 )
 from infrastructure.logging import redact
-from system.algo_trader.storage.archive import MANIFEST_FILE
-from system.algo_trader.storage.manifest import Commit, Manifest, Part, counting_parts
+from system.algo_trader.storage.manifest import (
+    MANIFEST_FILE,
+    Commit,
+    Manifest,
+    Part,
+    counting_parts,
+)
 from system.algo_trader.storage.records import schema_of, time_column
 
 

@@ -14,7 +14,7 @@ import pyarrow.fs as pafs
 from infrastructure.errors import CorruptStore, DiskFull, InputError, NetworkError
 from infrastructure.logging import redact
 from system.algo_trader.storage import sweep
-from system.algo_trader.storage.archive import MANIFEST_FILE, Archive
+from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.archive_files import (
     ArchiveFiles,
     filesystem_of,
@@ -26,7 +26,7 @@ from system.algo_trader.storage.durable_file import (
     make_durable_folder,
     replace_durably,
 )
-from system.algo_trader.storage.manifest import Manifest, Part, counting_parts
+from system.algo_trader.storage.manifest import MANIFEST_FILE, Manifest, Part, counting_parts
 from system.algo_trader.storage.parts import damage_of
 from system.algo_trader.storage.steps import Faults, no_faults
 from system.algo_trader.storage.version import VERSION_FILE, check_version

@@ -62,10 +62,11 @@ OPTIONS: Final = Key("options:{symbol}:{expiry}", "string", 60.0, "An expiry's q
 OPTIONS_REFRESH: Final = Key(
     "options_refresh", "string", None, "How `options refresh` does, as JSON; lives for some turns."
 )
+ERRORS: Final = Key("errors", "hash", None, "Errors of all processes by id, as JSON; 1000 at most.")
 
 KEYS: Final = (
     *(ACCESS_TOKEN, REFRESH_TOKEN, WATCHLIST, NAMED_WATCHLIST, LAST_RUN),
-    *(QUOTE, TICKS, BOOKS, BARS, GEX, OPTIONS, OPTIONS_REFRESH),
+    *(QUOTE, TICKS, BOOKS, BARS, GEX, OPTIONS, OPTIONS_REFRESH, ERRORS),
 )
 
 TICK_CHANNEL: Final = "market_data:ticks"

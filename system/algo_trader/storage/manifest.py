@@ -18,6 +18,8 @@ from infrastructure.supervision.files import told_in_a_sentence
 from system.algo_trader.storage.durable_file import sync_folder
 from system.algo_trader.storage.steps import Faults, no_faults
 
+MANIFEST_FILE: Final = "manifest.log"
+"""Its name in the archive's folder."""
 SEVERAL: Final = "*"
 """Stands for the symbol of a part in which rows of several symbols lie."""
 

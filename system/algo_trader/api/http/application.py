@@ -21,6 +21,7 @@ from system.algo_trader.api.http.control import Control
 from system.algo_trader.api.http.gate import Admission
 from system.algo_trader.api.http.openapi import PREFIX, document_of
 from system.algo_trader.api.http.operation_route import Desk, OperationRoute
+from system.algo_trader.api.http.pages import page_routes
 from system.algo_trader.api.http.sockets import PolledSocket, StatusSocket, StreamSocket
 from system.algo_trader.api.live.hub import Hub
 from system.algo_trader.api.operations.catalogue import GEX, OPERATIONS, Needs
@@ -83,6 +84,7 @@ def application(parts: Parts) -> FastAPI:
         app.include_router(router)
     _add_sign_in(app, parts)
     _add_problems(app)
+    app.router.routes.extend(page_routes())
     for path, mounted in parts.mounts.items():
         app.mount(path, mounted)
     return app
@@ -119,7 +121,9 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
     async def health() -> Response:
         """Say in a word how everything is; the only thing that strangers are told."""
         state = parts.board.document()["health"]["state"]
-        return Response(_encode({"state": state}), _HEALTH[state], media_type="application/json")
+        return Response(
+            _encode({"state": state, "reasons": []}), _HEALTH[state], media_type="application/json"
+        )
 
     @app.get("/health/live", tags=["health"], operation_id="live")
     async def live() -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +19,7 @@ from system.algo_trader.api.access.origin_guard import host_is_allowed, origin_i
 from system.algo_trader.api.access.rate_limit import RateLimits
 from system.algo_trader.api.http.caller import CALLER, Caller
 from system.algo_trader.api.http.figures import Figures
-from system.algo_trader.api.http.operation_route import ROWS
+from system.algo_trader.api.http.operation_route import ROUTE, ROWS
 from system.algo_trader.api.http.sending import (
     Header,
     Message,
@@ -34,8 +35,6 @@ OPEN: Final = frozenset({"/health", "/health/live", "/health/ready"})
 """What strangers may ask."""
 SIGN_IN: Final = "/open"
 """Where the one-time link leads; the route looks at its token."""
-ROUTE: Final = "algo_trader.route"
-"""The key of an ASGI scope under which a route notes the template of its path."""
 BODY_BYTES: Final = 64 * 1024
 MCP_BODY_BYTES: Final = 1024 * 1024
 BODY_S: Final = 10.0
@@ -66,6 +65,7 @@ class Admission:
         figures: Count.
         hosts: What the header Host may say.
         is_secure: Whether the service speaks TLS.
+        owner_secret: What the owner's programs on this machine show; "" for nothing.
     """
 
     keys: KeyStore
@@ -75,6 +75,7 @@ class Admission:
     figures: Figures
     hosts: frozenset[str]
     is_secure: bool = False
+    owner_secret: str = ""
 
 
 @dataclass(slots=True)
@@ -222,6 +223,9 @@ class Gate:
 
     def _by_key(self, text: str, client: str, trail: _Trail) -> Caller:
         admission = self._admission
+        secret = admission.owner_secret
+        if secret and hmac.compare_digest(text.encode("latin-1", "replace"), secret.encode()):
+            return Caller("local", _OWNER)
         try:
             found = admission.keys.find(text)
         except CorruptStore as error:
@@ -284,6 +288,9 @@ def _route(scope: Mapping[str, Any]) -> str:
     noted: str | None = scope.get(ROUTE)
     if noted is not None:
         return noted
+    known = getattr(scope.get("route"), "path", None)
+    if known:
+        return str(known)
     return scope["path"] if scope["path"] in OPEN else "(other)"
 
 

@@ -33,6 +33,8 @@ from system.algo_trader.api.operations.rendering import (
 )
 from system.algo_trader.api.operations.stores import Stores
 
+ROUTE: Final = "algo_trader.route"
+"""The key of an ASGI scope under which a route notes the template of its path."""
 ROWS: Final = "algo_trader.rows"
 """The key of an ASGI scope under which a route notes how many rows it gave out."""
 _LONGEST_QUERY: Final = 8192
@@ -72,6 +74,7 @@ class OperationRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         try:
+            scope[ROUTE] = self._operation.path
             require(scope, self._operation.needs)
             form = form_of(header(scope, b"accept"))
             query: bytes = scope["query_string"]
