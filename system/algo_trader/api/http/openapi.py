@@ -45,13 +45,23 @@ _GAP: Final = {
 _ANSWER: Final = {
     "type": "object",
     "required": [
-        *("age_s", "source", "licence", "is_synthetic", "is_sampled", "as_of", "stale_because"),
+        *(
+            "age_s",
+            "source",
+            "licence",
+            "is_simulated",
+            "is_synthetic",
+            "is_sampled",
+            "as_of",
+            "stale_because",
+        ),
         *("gaps", "gaps_in_all", "rows", "next", "columns"),
     ],
     "properties": {
         "age_s": {"type": ["number", "null"], "description": "Age of the newest row, seconds."},
         "source": _NULLABLE_TEXT,
         "licence": _NULLABLE_TEXT,
+        "is_simulated": {"type": "boolean"},
         "is_synthetic": {"type": ["boolean", "null"]},
         "is_sampled": {"type": "boolean"},
         "as_of": _NULLABLE_TEXT,

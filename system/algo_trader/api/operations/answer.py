@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 from infrastructure.clock import rfc3339
 from system.algo_trader.api.operations.parameters import Position
 from system.algo_trader.market.licence import licence_of
+from system.algo_trader.market.source import Source
 
 MOST_GAPS: Final = 100
+SIMULATED: Final = frozenset(str(source) for source in Source if source.is_simulated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,10 @@ class Missing:
         }
 
 
+def _is_simulated(source: str) -> bool:
+    return source in SIMULATED
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Say where an answer comes from and how far to trust it.
@@ -70,6 +76,7 @@ class Facts:
         return {
             "source": "+".join(self.sources) or None,
             "licence": " ".join(dict.fromkeys(map(licence_of, self.sources))) or None,
+            "is_simulated": any(map(_is_simulated, self.sources)),
             "is_synthetic": self.is_synthetic,
             "is_sampled": self.is_sampled,
             "as_of": None if self.as_of_ns is None else rfc3339(self.as_of_ns),

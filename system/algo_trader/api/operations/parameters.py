@@ -123,7 +123,7 @@ class Parameter:
                 return list(self.choices)
             case Kind.WHOLE | Kind.NUMBER:
                 what = "a whole number" if self.kind is Kind.WHOLE else "a number"
-                return f"{what} from {self.least:g} to {self.most:g}"
+                return f"{what} from {self.least:,} to {self.most:,}"
             case Kind.SYMBOLS:
                 return f"1 to {self._most_symbols} symbols with commas between: AAPL,BRK/B,$SPX"
         return _ALLOWED[self.kind]

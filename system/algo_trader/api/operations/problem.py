@@ -66,14 +66,14 @@ def problem_of(error: StackError) -> Problem:
     What a person asked wrongly is 400, what nobody has 404, what may come back 503 with the
     seconds to wait, everything else 500 without its inner words.
     """
-    said = str(error)
+    said = error.message
     match error:
         case NoDataError() | UnknownSymbol():
             return Problem(404, said, next_step=error.next_step)
         case InputError():
             return Problem(400, said, next_step=error.next_step)
         case RetryableError():
-            return Problem(503, said, retry_after_s=RETRY_S)
+            return Problem(503, said, next_step=error.next_step, retry_after_s=RETRY_S)
         case SignInRequired() | OperatorError():
             return Problem(503, said, next_step=error.next_step, retry_after_s=12 * RETRY_S)
     return Problem(500, "this is a fault of the service; its log says more")
