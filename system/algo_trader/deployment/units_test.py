@@ -30,17 +30,10 @@ HARDENING = {
     "SystemCallFilter": "@system-service",
     "UMask": "0077",
 }
-COMING = {"algo-trader-serve.service"}
-"""Units whose verb the command line does not have yet: it goes red when the verb comes."""
 
 
 def by_name(unit: UnitFile) -> str:
     return unit.name
-
-
-def marked(unit: UnitFile) -> object:
-    coming = pytest.mark.xfail(strict=True, reason="empty COMING: the command line has this verb")
-    return pytest.param(unit, id=unit.name, marks=[coming] if unit.name in COMING else [])
 
 
 def commands(unit: UnitFile) -> list[list[str]]:
@@ -62,7 +55,7 @@ def verb_of(words: list[str]) -> tuple[str, list[str]]:
     return " ".join(verb), rest
 
 
-@pytest.mark.parametrize("unit", [marked(unit) for unit in UNITS.values()])
+@pytest.mark.parametrize("unit", UNITS.values(), ids=by_name)
 def test_every_command_is_a_verb_with_options_that_it_takes(unit: UnitFile) -> None:
     for words in commands(unit):
         assert words[0] == PROGRAM

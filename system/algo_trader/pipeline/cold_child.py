@@ -36,7 +36,9 @@ from system.algo_trader.pipeline.cold_store import ColdStore
 from system.algo_trader.pipeline.keeper import LocalKeeper
 from system.algo_trader.pipeline.last_quotes import LastQuotes
 from system.algo_trader.pipeline.pieces import Piece, RunFacts
+from system.algo_trader.pipeline.redis_sink import Bus
 from system.algo_trader.storage.archive import Archive
+from system.algo_trader.storage.hot_keys import BARS
 
 LOCK_WAIT_S: Final = 300.0
 """How long a compaction or an import of another process may hold the archive."""
@@ -54,14 +56,20 @@ class Storing:
     Args:
         cold: Where portions go.
         redis: Where last quotes go.
+        bars: The way into the stream `bars`.
         tell: Sends an answer.
     """
 
     def __init__(
-        self, cold: ColdStore, redis: AlgoTraderRedisClient, tell: Callable[[Answer], None]
+        self,
+        cold: ColdStore,
+        redis: AlgoTraderRedisClient,
+        bars: Bus,
+        tell: Callable[[Answer], None],
     ) -> None:
         self._cold = cold
         self._redis = redis
+        self._bars = bars
         self._tell = tell
         self._keeper: LocalKeeper | None = None
 
@@ -74,7 +82,8 @@ class Storing:
         elif isinstance(request, Project):
             self._cold.project(request.bars, request.metrics)
         elif isinstance(request, RunFacts):
-            self._keeper = LocalKeeper(request, self._cold, self._tell, self._quotes(request))
+            quotes = self._quotes(request)
+            self._keeper = LocalKeeper(request, self._cold, self._tell, quotes, self._bars)
         elif isinstance(request, Commit):
             self._cold.commit(request.portions)
             self._tell(Done())
@@ -137,7 +146,8 @@ def _opened(places: Places, stack: ExitStack, tell: Callable[[Answer], None]) ->
     stack.enter_context(influx)
     redis = stack.enter_context(AlgoTraderRedisClient(places.redis_url, places.realm))
     archive = Archive(places.realm.archive_root / "archive", lock_timeout_s=LOCK_WAIT_S)
-    return Storing(ColdStore(archive, influx, REST), redis, tell)
+    bars = stack.enter_context(redis.frame_bus(BARS, None))
+    return Storing(ColdStore(archive, influx, REST), redis, bars, tell)
 
 
 if __name__ == "__main__":

@@ -15,16 +15,20 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from infrastructure.errors import OperatorError, ServiceUnavailable
 from infrastructure.exchange.calendars import calendar
+from infrastructure.redis.frames import decode_frame
 from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 from system.algo_trader.feeds.live import Instrument
 from system.algo_trader.market.bars import Bars
 from system.algo_trader.market.source import Source
 from system.algo_trader.market.ticks import NO_TIME, Ticks
+from system.algo_trader.market.timeframe import Timeframe
 from system.algo_trader.pipeline.cold_messages import Places
 from system.algo_trader.pipeline.cold_process import ColdProcess
 from system.algo_trader.pipeline.hours import session_spans
@@ -33,7 +37,7 @@ from system.algo_trader.realm import Realm
 from system.algo_trader.services import Services
 from system.algo_trader.settings import load
 from system.algo_trader.storage.archive import Archive
-from system.algo_trader.storage.hot_keys import QUOTE
+from system.algo_trader.storage.hot_keys import BARS, QUOTE
 from system.algo_trader.storage.records import QUOTES, TRADES
 
 S = 1_000_000_000
@@ -138,6 +142,12 @@ def test_what_it_is_given_is_in_every_store(stores: Stores) -> None:
         "ts_recv": str(OPEN + 119 * S + 5), "sequence": "119",
         "source": "schwab-sim-live", "is_synthetic": "true",
     }  # fmt: skip
+    told_live = pa.concat_tables([decode_frame(entry) for entry in stores.redis.xrange(BARS.of())])
+    assert told_live.filter(pc.equal(told_live.column("timeframe"), "1s")).num_rows == 120
+    stored = stores.archive.revisions("MSFT", Timeframe.M1).table.select(["start", "close"])
+    mine = pc.and_(pc.equal(told_live.column("timeframe"), "1m"),
+                   pc.equal(told_live.column("symbol"), "MSFT"))  # fmt: skip
+    assert told_live.filter(mine).select(["start", "close"]).to_pylist() == stored.to_pylist()
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
 

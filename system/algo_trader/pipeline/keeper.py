@@ -8,6 +8,7 @@ from system.algo_trader.market.bars import Bars
 from system.algo_trader.pipeline.bar_book import BarBook
 from system.algo_trader.pipeline.last_quotes import LastQuotes
 from system.algo_trader.pipeline.pieces import Kept, Piece, RunFacts, Told, portion_of
+from system.algo_trader.pipeline.redis_sink import Bus
 from system.algo_trader.pipeline.sinks import ColdSink
 from system.algo_trader.pipeline.worker import Worker
 
@@ -22,6 +23,7 @@ class LocalKeeper:
         cold: Where portions go.
         told: Told what was built and stored.
         quotes: Where the last quotes go; None for nowhere.
+        bars: Where closed bars go for those who read along; None for nowhere.
         limit: Portions that may wait.
     """
 
@@ -31,12 +33,14 @@ class LocalKeeper:
         cold: ColdSink,
         told: Told,
         quotes: LastQuotes | None = None,
+        bars: Bus | None = None,
         limit: int = PORTIONS_WAIT,
     ) -> None:
         self._facts = facts
         self._cold = cold
         self._told = told
         self._quotes = quotes
+        self._bus = bars
         self._limit = limit
         self._book = BarBook(facts)
         self._pieces: list[Piece] = []
@@ -61,6 +65,8 @@ class LocalKeeper:
         if len(bars):
             self._bars.append(bars)
             self._cold.project(bars, ())
+            if self._bus is not None:
+                self._bus.write(bars.table.combine_chunks().to_batches())
         if len(piece):
             self._pieces.append(piece)
         if self._quotes is not None:
