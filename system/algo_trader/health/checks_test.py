@@ -100,8 +100,8 @@ def test_a_sign_in_tells_the_days_that_are_left(
     now_ns = 30 * DAY_NS
     signed_in_ns = now_ns - round(age_days * DAY_NS)
     tokens = TokenSet(
-        access_token=Secret("access"),
-        refresh_token=Secret("refresh"),
+        access_token=Secret("I0.of-one-test@"),
+        refresh_token=Secret("R0.of-one-test@"),
         signed_in_at_ns=signed_in_ns,
         expires_at_ns=now_ns,
     )
