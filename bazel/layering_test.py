@@ -31,15 +31,19 @@ INFRASTRUCTURE_LAYERS = (
 )
 SYSTEM_LAYERS = (
     ("levels", "market", "options", "tape"),
-    ("grafana", "identification", "ownership", "realm", "settings", "terminal"),
+    (
+        *("deployment", "grafana", "identification", "ownership", "realm", "settings"),
+        *("terminal", "web"),
+    ),
     ("quality", "sign_in", "storage"),
     ("feeds",),
     ("schwab_handler", "services"),
     ("clients",),
     ("jobs", "pipeline", "research", "runtime", "trading"),
-    ("benchmarks", "conformance", "export", "planted_faults", "processes"),
+    ("conformance", "export", "planted_faults", "processes"),
     ("health",),
-    ("api", "web"),
+    ("api",),
+    ("benchmarks",),
     ("recording",),
     ("cli",),
     ("main",),

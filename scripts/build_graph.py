@@ -37,7 +37,15 @@ DATA_SUFFIXES = (
     *(".css", ".csv", ".example", ".html", ".js", ".json", ".jsonl"),
     *(".sh", ".sql", ".svg", ".toml", ".txt", ".yaml", ".yml"),
 )
-ROOT_FILES = ("docker-compose.yml", "docs/data.md", "pyproject.toml")
+ROOT_FILES = (
+    ".dockerignore",
+    "Dockerfile",
+    "deploy/systemd",
+    "docker-compose.yml",
+    "docs/data.md",
+    "pyproject.toml",
+    "requirements_runtime_lock.txt",
+)
 TEST_KINDS = ("integration", "system", "soak")
 TEST_ONLY_IMPORTS = frozenset({"fakeredis", "hypothesis", "pytest", "requests_mock"})
 

@@ -11,8 +11,10 @@ readonly ROOT
 readonly ROOT_RECIPE=1
 readonly BASE_PACKAGES=python3,python3-venv,python3-pip,ca-certificates
 readonly BAZEL_PACKAGES=(bazel-bootstrap bazel-rules-python docker-cli docker-compose procps)
-# What system tests ask: a Docker engine, and the two servers that judge our line protocol.
-readonly ENGINE_PACKAGES=(docker.io busybox-static iproute2 influxdb victoria-metrics)
+# What system tests ask: a Docker engine, the two servers that judge our line protocol, what judges units, and a
+# browser with its driver and a font to write with.
+readonly ENGINE_PACKAGES=(docker.io busybox-static iproute2 influxdb victoria-metrics systemd
+  chromium chromium-driver fonts-dejavu-core)
 readonly INSIDE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 root_is_complete() { [[ -f $ROOT/etc/algo-trader && $(<"$ROOT/etc/algo-trader") == "$ROOT_RECIPE" ]]; }
@@ -144,7 +146,7 @@ ensure_engine() {
   exec 9>"$CACHE/lock"
   flock 9
   if ! engine_is_complete; then
-    say "system tests want a Docker engine and other servers: installing them in the Debian root (about 20 s, once)"
+    say "system tests want a Docker engine, other servers and a browser: installing them in the Debian root (about 40 s, once)"
     apt_inside "$ROOT" "${ENGINE_PACKAGES[@]}" ||
       fail "$EXIT_MISSING" "${ENGINE_PACKAGES[*]} could not be installed in the Debian root; start again to try again"
     printf '%s\n' "${ENGINE_PACKAGES[*]}" >"$ROOT/etc/algo-trader-engine"

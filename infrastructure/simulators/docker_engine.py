@@ -109,8 +109,13 @@ class TemporaryDockerEngine:
     def __exit__(self, *_: object) -> None:
         self._end()
 
-    def docker(self, *words: str, stdin: bytes | None = None) -> str:
+    def docker(self, *words: str, stdin: bytes | None = None, timeout_s: float = 300.0) -> str:
         """Run the docker command and return what it wrote.
+
+        Args:
+            *words: Behind `docker`.
+            stdin: What it reads.
+            timeout_s: How long it may take.
 
         Raises:
             ServiceUnavailable: It failed.
@@ -121,7 +126,7 @@ class TemporaryDockerEngine:
             input=stdin,
             capture_output=True,
             check=False,
-            timeout=300,
+            timeout=timeout_s,
         )
         if done.returncode != 0:
             raise ServiceUnavailable(
@@ -221,7 +226,10 @@ class TemporaryDockerEngine:
 
 
 def rootfs(
-    files: Mapping[str, tuple[bytes, int]], links: Mapping[str, str], folders: Sequence[str]
+    files: Mapping[str, tuple[bytes, int]],
+    links: Mapping[str, str],
+    folders: Sequence[str],
+    owners: Mapping[str, int] | None = None,
 ) -> bytes:
     """Return a tar of an image's root.
 
@@ -229,12 +237,14 @@ def rootfs(
         files: Content and mode by path without a leading slash.
         links: Target by path.
         folders: Empty folders.
+        owners: The user of each folder that does not belong to root.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name in folders:
             entry = tarfile.TarInfo(name)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
+            entry.uid = entry.gid = (owners or {}).get(name, 0)
             tar.addfile(entry)
         for name, target in links.items():
             entry = tarfile.TarInfo(name)

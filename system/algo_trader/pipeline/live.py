@@ -254,7 +254,7 @@ class LiveRun:
         checked = self._checks.check(event.ticks)
         ticks = checked.accepted
         if len(ticks):
-            rows = named_frame(ticks.batch(self._names), self._run_id, event.label)
+            rows = named_frame(ticks.batch(self._names), self._run_id, event.label, self._source)
             await self._offer(HotFrame("ticks", rows, event.received_ns))
         # It is on its way: the rest is for those who wait less eagerly.
         counts.accepted[event.label] += len(ticks)

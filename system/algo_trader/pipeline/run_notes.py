@@ -16,12 +16,15 @@ from infrastructure.supervision.locks import FileLock
 
 RUN: Final = b"run_id"
 SERVICE: Final = b"service"
+SOURCE: Final = b"source"
 _LOCK_S: Final = 5.0
 
 
-def named_frame(rows: pa.RecordBatch, run_id: str, service: str) -> pa.RecordBatch:
-    """Return a frame's rows with its run and service beside them: order is unique within a run."""
-    return rows.replace_schema_metadata({RUN: run_id.encode(), SERVICE: service.encode()})
+def named_frame(rows: pa.RecordBatch, run_id: str, service: str, source: str) -> pa.RecordBatch:
+    """Return a frame's rows with run, service and source: order is unique within a run."""
+    return rows.replace_schema_metadata(
+        {RUN: run_id.encode(), SERVICE: service.encode(), SOURCE: source.encode()}
+    )
 
 
 @dataclass(frozen=True, slots=True)

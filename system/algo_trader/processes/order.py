@@ -21,6 +21,7 @@ VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "candles-sync": ("candles", "sync"),
     "options-refresh": ("options", "refresh"),
     "keep-fresh": ("auth", "keep-fresh"),
+    "serve": ("serve",),
 }
 """The verbs that run until they are ended, by the name of the service."""
 

@@ -18,6 +18,7 @@ from infrastructure.errors import NoDataError, UsageError
 from infrastructure.exchange.continuous import parse_continuous
 from infrastructure.exchange.zones import CHICAGO, local_dates
 from infrastructure.supervision.files import told_in_a_sentence
+from system.algo_trader.market.licence import licence_of
 from system.algo_trader.market.source import Source
 from system.algo_trader.market.timeframe import Adjustment, Session
 from system.algo_trader.storage.archive import Archive
@@ -32,16 +33,6 @@ FORMATS: Final[tuple[Format, ...]] = ("csv", "parquet", "arrow")
 METADATA_KEY: Final = b"algo_trader"
 PROVENANCE_SUFFIX: Final = ".provenance.json"
 _RFC_3339: Final = "%Y-%m-%dT%H:%M:%SZ"
-
-LICENCES: Final[dict[Source, str]] = {
-    Source.SCHWAB: (
-        "Charles Schwab's market data: for your own use under your agreements with Schwab and the "
-        "exchanges; passing it on needs their consent."
-    ),
-    Source.SCHWAB_SIM: "A local simulation, no market's data of today; not to be shown as real.",
-    Source.FILE: "Out of a file that was imported: the terms of whoever made that file apply.",
-}
-"""What a reader of a file has to know of its rights, by source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +196,7 @@ def _provenance(
         "sources": sources,
         "is_synthetic": bool(pc.any(rows.column("is_synthetic")).as_py()),
         "is_simulated": any(Source(source).is_simulated for source in sources),
-        "licence": [LICENCES[Source(source)] for source in sources],
+        "licence": [licence_of(source) for source in sources],
         "requests": sorted(requests),
         "data_version": commits[-1].sequence,
         "exported_at": rfc3339(now_ns),

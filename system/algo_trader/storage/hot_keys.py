@@ -56,6 +56,7 @@ TICKS: Final = Key("ticks", "stream", None, "Frames of ticks, one entry a frame.
 """At 10 000 updates a second in 100 frames this is five minutes, and 375 MB of memory at 12.5 KB a
 frame of 100 updates: what a killed stream had not committed yet is read back from here."""
 BOOKS: Final = Key("books", "stream", None, "Frames of order books.", 10_000)
+BARS: Final = Key("bars", "stream", None, "Frames of closed bars, as they are given out.", 10_000)
 GEX: Final = Key("gex:{symbol}", "string", 30.0, "Exposure of a chain, as JSON.")
 OPTIONS: Final = Key("options:{symbol}:{expiry}", "string", 60.0, "An expiry's quotes, as JSON.")
 OPTIONS_REFRESH: Final = Key(
@@ -65,7 +66,7 @@ ERRORS: Final = Key("errors", "hash", None, "Errors of all processes by id, as J
 
 KEYS: Final = (
     *(ACCESS_TOKEN, REFRESH_TOKEN, WATCHLIST, NAMED_WATCHLIST, LAST_RUN),
-    *(QUOTE, TICKS, BOOKS, GEX, OPTIONS, OPTIONS_REFRESH, ERRORS),
+    *(QUOTE, TICKS, BOOKS, BARS, GEX, OPTIONS, OPTIONS_REFRESH, ERRORS),
 )
 
 TICK_CHANNEL: Final = "market_data:ticks"

@@ -1,0 +1,1 @@
+"""The service over HTTP: the gate, the routes, the forms of an answer."""

@@ -1,0 +1,345 @@
+"""The gate: who may come in, how often, and what every answer carries."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from infrastructure.clock import Clock
+from infrastructure.errors import CorruptStore
+from infrastructure.logging import get_logger
+from system.algo_trader.api.access.api_key import ApiKey, KeyScope
+from system.algo_trader.api.access.audit import Audit
+from system.algo_trader.api.access.browser_session import Sessions, cookie_of
+from system.algo_trader.api.access.key_store import KeyStore
+from system.algo_trader.api.access.origin_guard import host_is_allowed, origin_is_ours
+from system.algo_trader.api.access.rate_limit import RateLimits
+from system.algo_trader.api.http.caller import CALLER, Caller
+from system.algo_trader.api.http.figures import Figures
+from system.algo_trader.api.http.operation_route import ROUTE, ROWS
+from system.algo_trader.api.http.sending import (
+    Header,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    header,
+    send_problem,
+)
+from system.algo_trader.api.operations.problem import Problem
+
+OPEN: Final = frozenset({"/health", "/health/live", "/health/ready"})
+"""What strangers may ask."""
+SIGN_IN: Final = "/open"
+"""Where the one-time link leads; the route looks at its token."""
+BODY_BYTES: Final = 64 * 1024
+MCP_BODY_BYTES: Final = 1024 * 1024
+BODY_S: Final = 10.0
+FAILURES_PER_MINUTE: Final = 60
+OPEN_PER_MINUTE: Final = 6000
+SOCKETS_PER_CALLER: Final = 64
+_CSRF: Final = b"x-csrf-token"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_ALWAYS: Final[tuple[Header, ...]] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+_log = get_logger("api.gate")
+_OWNER: Final = frozenset(str(each) for each in KeyScope)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Hold what the gate judges by.
+
+    Attributes:
+        keys: The keys of the realm.
+        sessions: Of the owner's browsers.
+        limits: Who has asked how often.
+        audit: Gets a line a request.
+        figures: Count.
+        hosts: What the header Host may say.
+        is_secure: Whether the service speaks TLS.
+        owner_secret: What the owner's programs on this machine show; "" for nothing.
+    """
+
+    keys: KeyStore
+    sessions: Sessions
+    limits: RateLimits
+    audit: Audit
+    figures: Figures
+    hosts: frozenset[str]
+    is_secure: bool = False
+    owner_secret: str = ""
+
+
+@dataclass(slots=True)
+class _Trail:
+    """Remember of a request what audit and figures need."""
+
+    began_s: float
+    status: int = 0
+    is_started: bool = False
+    headers: list[Header] = field(default_factory=list)
+
+
+class Gate:
+    """Let requests in that may come in; the ASGI application in front of all others.
+
+    Args:
+        app: What answers.
+        admission: What is judged by.
+        clock: Tells the time.
+    """
+
+    def __init__(self, app: Any, admission: Admission, clock: Clock) -> None:
+        self._app = app
+        self._admission = admission
+        self._clock = clock
+        self._sockets: dict[str, int] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, refuse or pass on one request or socket."""
+        kind = scope["type"]
+        if kind == "http":
+            await self._http(scope, receive, send)
+        elif kind == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        trail = _Trail(loop.time())
+
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                trail.status, trail.is_started = message["status"], True
+                message["headers"] = [*message.get("headers", ()), *_ALWAYS, *trail.headers]
+            await send(message)
+
+        caller = _NOBODY
+        try:
+            caller = self._admitted(scope, trail)
+            scope[CALLER] = caller
+            if scope["method"] not in _SAFE:
+                self._check_change(scope, caller)
+                receive = await _whole_body(scope, receive)
+            await self._app(scope, receive, tell)
+        except Problem as problem:
+            if problem.status in (401, 403, 421, 429):
+                caller = caller if caller is not _NOBODY else Caller(f"({problem.detail})", _NONE)
+            await send_problem(tell, problem)
+        except Exception:
+            _log.exception("%s %s failed", scope["method"], _route(scope))
+            if trail.is_started:
+                raise
+            await send_problem(
+                tell, Problem(500, "this is a fault of the service; its log says more")
+            )
+        finally:
+            self._note(scope, caller, scope["method"], trail.status, trail.began_s)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        trail = _Trail(loop.time())
+        figures, route = self._admission.figures, scope["path"]
+        caller = _NOBODY
+        try:
+            caller = self._admitted(scope, trail)
+            if self._sockets.get(caller.key_id, 0) >= SOCKETS_PER_CALLER:
+                raise Problem(429, "this key has too many sockets open", retry_after_s=10)
+            scope[CALLER] = caller
+            self._sockets[caller.key_id] = self._sockets.get(caller.key_id, 0) + 1
+            figures.socket("/ws", 1)
+            trail.status = 101
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                figures.socket("/ws", -1)
+                self._sockets[caller.key_id] -= 1
+        except Problem as problem:
+            trail.status = problem.status
+            _log.debug("a socket to %s is refused: %s", route, problem)
+            # Before it is accepted, closing is refusing: the server answers 403.
+            await send({"type": "websocket.close", "code": 1008, "reason": problem.detail[:120]})
+        finally:
+            self._note(scope, caller, "WS", trail.status, trail.began_s)
+
+    def _admitted(self, scope: Scope, trail: _Trail) -> Caller:
+        """Return who asks.
+
+        Raises:
+            Problem: If nobody is let in, or asks too often.
+        """
+        admission = self._admission
+        host = header(scope, b"host")
+        if not host_is_allowed(host, admission.hosts):
+            admission.figures.refused("host")
+            raise Problem(421, "this service does not answer under that name", "Host")
+        assert host is not None
+        scheme = "https" if admission.is_secure else "http"
+        origin, site = header(scope, b"origin"), header(scope, b"sec-fetch-site")
+        if origin is not None and not origin_is_ours(origin, None, host, scheme):
+            admission.figures.refused("origin")
+            raise Problem(403, "pages of another origin may not ask", "Origin")
+        client = scope["client"][0] if scope.get("client") else "unknown"
+        path = scope["path"]
+        if path in OPEN:
+            self._limit(f"open {client}", OPEN_PER_MINUTE, trail)
+            return _NOBODY
+        if not admission.limits.has_left(f"failed {client}", FAILURES_PER_MINUTE):
+            admission.figures.refused("guessing")
+            raise Problem(429, "too many wrong keys came from this address", retry_after_s=60)
+        if path == SIGN_IN:
+            return _NOBODY
+        text = _key_text(scope)
+        if text is not None:
+            return self._by_key(text, client, trail)
+        cookie = cookie_of(header(scope, b"cookie"), is_secure=admission.is_secure)
+        session = None if cookie is None else admission.sessions.find(cookie)
+        if session is None:
+            admission.figures.refused("no key")
+            raise Problem(
+                401,
+                "a key is needed",
+                "Authorization",
+                "Authorization: Bearer KEY, or X-API-Key: KEY",
+                "Make one with `algo-trader keys create`; the owner's browser comes in by "
+                "`algo-trader serve --open`.",
+            )
+        if not origin_is_ours(origin, site, host, scheme):
+            admission.figures.refused("origin")
+            raise Problem(403, "pages of another origin may not ask", "Origin")
+        if scope["type"] == "websocket" and origin is None:
+            admission.figures.refused("origin")
+            raise Problem(403, "a browser's socket names its origin", "Origin")
+        return Caller("owner", _OWNER, is_browser=True, csrf_token=session.csrf_token)
+
+    def _by_key(self, text: str, client: str, trail: _Trail) -> Caller:
+        admission = self._admission
+        secret = admission.owner_secret
+        if secret and hmac.compare_digest(text.encode("latin-1", "replace"), secret.encode()):
+            return Caller("local", _OWNER)
+        try:
+            found = admission.keys.find(text)
+        except CorruptStore as error:
+            _log.error("%s", error)
+            raise Problem(503, "keys cannot be checked now", retry_after_s=30) from error
+        if not isinstance(found, ApiKey):
+            admission.limits.take(f"failed {client}", FAILURES_PER_MINUTE)
+            admission.figures.refused("key")
+            raise Problem(401, "this key is not valid", "Authorization")
+        self._limit(found.key_id, found.rate_per_minute, trail)
+        return Caller(found.key_id, frozenset(str(each) for each in found.scopes))
+
+    def _limit(self, name: str, per_minute: int, trail: _Trail) -> None:
+        allowance = self._admission.limits.take(name, per_minute)
+        trail.headers.append((b"ratelimit-limit", b"%d" % allowance.limit))
+        trail.headers.append((b"ratelimit-remaining", b"%d" % allowance.remaining))
+        if not allowance.is_allowed:
+            self._admission.figures.refused("rate")
+            raise Problem(
+                429,
+                f"more than {per_minute} requests a minute",
+                retry_after_s=max(1, round(allowance.retry_after_s + 0.5)),
+            )
+
+    def _check_change(self, scope: Scope, caller: Caller) -> None:
+        """Let a browser change something only if a page of ours asked for it.
+
+        Raises:
+            Problem: 403.
+        """
+        if not caller.is_browser:
+            return
+        cookie = cookie_of(header(scope, b"cookie"), is_secure=self._admission.is_secure)
+        session = None if cookie is None else self._admission.sessions.find(cookie)
+        if session is None or not session.accepts(header(scope, _CSRF)):
+            self._admission.figures.refused("csrf")
+            raise Problem(403, "a change needs the page's token", "X-CSRF-Token")
+
+    def _note(
+        self, scope: Mapping[str, Any], caller: Caller, method: str, status: int, began_s: float
+    ) -> None:
+        now_s = asyncio.get_running_loop().time()
+        route, took_s = _route(scope), now_s - began_s
+        if method != "WS":
+            self._admission.figures.answered(route, status, took_s, now_s)
+        client = scope["client"][0] if scope.get("client") else "unknown"
+        if scope["path"] not in OPEN:
+            rows = scope.get(ROWS, 0)
+            self._admission.audit.note(
+                caller.key_id, method, route, status, rows, took_s * 1e3, client
+            )
+
+
+_NONE: Final[frozenset[str]] = frozenset()
+_NOBODY: Final = Caller("(nobody)", _NONE)
+
+
+def _route(scope: Mapping[str, Any]) -> str:
+    """Return the template of a path; what is no route of ours has one name."""
+    noted: str | None = scope.get(ROUTE)
+    if noted is not None:
+        return noted
+    known = getattr(scope.get("route"), "path", None)
+    if known:
+        return str(known)
+    return scope["path"] if scope["path"] in OPEN else "(other)"
+
+
+def _key_text(scope: Scope) -> str | None:
+    bearer, plain = header(scope, b"authorization"), header(scope, b"x-api-key")
+    if bearer is not None:
+        kind, _, text = bearer.partition(" ")
+        if kind.lower() != "bearer":
+            raise Problem(401, "keys come as a bearer", "Authorization", "Bearer KEY")
+        if plain is not None and plain.strip() != text.strip():
+            raise Problem(400, "two different keys came", "X-API-Key", "one key")
+        return text.strip()
+    return None if plain is None else plain.strip()
+
+
+async def _whole_body(scope: Scope, receive: Receive) -> Receive:
+    """Read a body, bounded in size and time, and return what gives it out.
+
+    Raises:
+        Problem: 413 or 408.
+    """
+    most = MCP_BODY_BYTES if scope["path"].startswith("/mcp") else BODY_BYTES
+    told = header(scope, b"content-length")
+    if told is not None and (not told.isdigit() or int(told) > most):
+        raise Problem(413, f"a body has at most {most} bytes")
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Problem(400, "the body did not come to its end")
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > most:
+                    raise Problem(413, f"a body has at most {most} bytes")
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError:
+        raise Problem(408, f"the body did not come within {BODY_S:g} s") from None
+    body: Message = {"type": "http.request", "body": b"".join(parts), "more_body": False}
+    is_given = False
+
+    async def again() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return body
+
+    return again

@@ -1,0 +1,307 @@
+"""The WebSockets: live ticks, bars, exposures and the service's own status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from infrastructure.errors import StackError
+from infrastructure.redis.frames import decode_frame
+from infrastructure.redis.streams import StreamEntry
+from system.algo_trader.api.http.caller import require
+from system.algo_trader.api.http.work import Work
+from system.algo_trader.api.live.hub import Hub, Subscription, entry_key
+from system.algo_trader.api.operations.parameters import Kind, Parameter
+from system.algo_trader.api.operations.problem import Problem
+from system.algo_trader.api.operations.stores import Stores
+
+MOST_SYMBOLS: Final = 1000
+_LONGEST_CONFLATE_MS: Final = 60_000
+_MESSAGE_BYTES: Final = 64 * 1024
+_PAGE: Final = 500
+_SYMBOLS: Final = Parameter("symbols", Kind.SYMBOLS, "Whose rows.", most=MOST_SYMBOLS)
+_GEX_S: Final = 1.0
+_STATUS_S: Final = 1.0
+_encode = msgspec.json.Encoder().encode
+
+
+class Ask(msgspec.Struct, forbid_unknown_fields=True):
+    """What a client says.
+
+    Attributes:
+        action: "subscribe", "unsubscribe" or "ping".
+        symbols: Whose rows.
+        conflate_ms: Milliseconds in which only the newest row of each symbol counts.
+        timeframes: Of bars; all without.
+        resume: Id of the last entry that the client has: what came after it is sent first.
+    """
+
+    action: str
+    symbols: list[str] = []
+    conflate_ms: int = 0
+    timeframes: list[str] = []
+    resume: str | None = msgspec.field(name="from", default=None)
+
+
+_asks = msgspec.json.Decoder(Ask)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSocket:
+    """Serve one stream of rows.
+
+    Attributes:
+        kind: "ticks" or "bars".
+        stream: Its name in Redis.
+        hub: Hands out its rows.
+        stores: Of the realm.
+        work: Threads.
+        needs: The scope that a key must have.
+    """
+
+    kind: str
+    stream: str
+    hub: Hub
+    stores: Stores
+    work: Work
+    needs: str
+
+    async def __call__(self, socket: WebSocket) -> None:
+        """Serve a connection until it ends."""
+        require(socket.scope, self.needs)
+        await socket.accept()
+        subscription = Subscription()
+        self.hub.join(subscription)
+        sending = asyncio.create_task(self._send(socket, subscription))
+        try:
+            await _serve(socket, lambda ask: self._do(socket, subscription, ask), sending)
+        finally:
+            self.hub.leave(subscription)
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await sending
+
+    async def _do(self, socket: WebSocket, subscription: Subscription, ask: Ask) -> None:
+        wanted = frozenset(_symbols_of(ask))
+        if ask.action == "unsubscribe":
+            subscription.symbols -= wanted
+        else:
+            if len(subscription.symbols | wanted) > MOST_SYMBOLS:
+                raise Problem(400, "too many symbols", "symbols", f"at most {MOST_SYMBOLS}")
+            if not 0 <= ask.conflate_ms <= _LONGEST_CONFLATE_MS:
+                raise Problem(400, "no such time", "conflate_ms", f"0 to {_LONGEST_CONFLATE_MS}")
+            if ask.resume is not None:
+                subscription.hold()
+            subscription.symbols |= wanted
+            subscription.timeframes = frozenset(ask.timeframes)
+            subscription.conflate_s = ask.conflate_ms / 1000
+        await _say(
+            socket,
+            {
+                "type": "subscribed",
+                "symbols": sorted(subscription.symbols),
+                "conflate_ms": round(subscription.conflate_s * 1000),
+                "is_synthetic": self.stores.realm.is_simulated,
+            },
+        )
+        if ask.resume is not None:
+            await self._resume(socket, subscription, wanted, ask.resume)
+
+    async def _resume(
+        self, socket: WebSocket, subscription: Subscription, wanted: frozenset[str], after: str
+    ) -> None:
+        """Send what came after an entry, then let go of what came meanwhile."""
+        try:
+            entry_key(after)
+        except ValueError:
+            subscription.release("0")
+            raise Problem(400, f"{after[:40]!r} is no entry", "from", "an `id`") from None
+        try:
+            first, following = await self.work.do(lambda: self._first_and_next(after))
+            if first is not None and entry_key(first) > entry_key(after) and after != "0":
+                await _say(
+                    socket,
+                    {"type": "gap", "after": after, "before": first,
+                     "detail": "what came between has left the stream"},
+                )  # fmt: skip
+            while following:
+                for entry, frame in following:
+                    rows = self.hub.rows_of(frame, wanted)
+                    if rows:
+                        await _say(socket, self._message(entry, rows, 0))
+                after = following[-1][0]
+                _, following = await self.work.do(partial(self._first_and_next, after))
+        finally:
+            subscription.release(after)
+
+    def _first_and_next(self, after: str) -> tuple[str | None, list[tuple[str, pa.Table]]]:
+        redis = self.stores.redis
+        first = redis.xrange(self.stream, count=1)
+        found: list[StreamEntry] = redis.xrange(self.stream, f"({after}", "+", count=_PAGE)
+        frames = []
+        for entry in found:
+            with contextlib.suppress(StackError):
+                frames.append((entry.id, decode_frame(entry)))
+        return (first[0].id if first else None), frames
+
+    async def _send(self, socket: WebSocket, subscription: Subscription) -> None:
+        while True:
+            batch = await subscription.next()
+            if batch.rows:
+                await _say(socket, self._message(batch.entry, batch.rows, batch.missed))
+
+    def _message(self, entry: str, rows: list[dict[str, Any]], missed: int) -> dict[str, Any]:
+        return {
+            "type": self.kind,
+            "id": entry,
+            "is_synthetic": self.stores.realm.is_simulated,
+            "missed": missed,
+            "rows": rows,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PolledSocket:
+    """Send what is looked at again and again, whenever it has changed.
+
+    Attributes:
+        kind: The type of its messages.
+        look: Returns what there is of a symbol, None for nothing.
+        work: Threads.
+        needs: The scope that a key must have.
+    """
+
+    kind: str
+    look: Callable[[str], Mapping[str, Any] | None]
+    work: Work
+    needs: str
+
+    async def __call__(self, socket: WebSocket) -> None:
+        """Serve a connection until it ends."""
+        require(socket.scope, self.needs)
+        await socket.accept()
+        symbols: dict[str, Any] = {}
+
+        async def do(ask: Ask) -> None:
+            for symbol in _symbols_of(ask):
+                if ask.action == "unsubscribe":
+                    symbols.pop(symbol, None)
+                else:
+                    symbols.setdefault(symbol, None)
+            if len(symbols) > 50:
+                raise Problem(400, "too many symbols", "symbols", "at most 50")
+            await _say(socket, {"type": "subscribed", "symbols": sorted(symbols)})
+
+        async def send() -> None:
+            while True:
+                for symbol, said in list(symbols.items()):
+                    try:
+                        found = await self.work.do(partial(self.look, symbol))
+                    except Problem as problem:
+                        found = {"problem": problem.as_dict()}
+                    if found is not None and found != said and symbol in symbols:
+                        symbols[symbol] = found
+                        await _say(socket, {"type": self.kind, "symbol": symbol, **found})
+                await asyncio.sleep(_GEX_S)
+
+        sending = asyncio.create_task(send())
+        try:
+            await _serve(socket, do, sending)
+        finally:
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await sending
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSocket:
+    """Send the status about once a second.
+
+    Attributes:
+        document: Returns it as JSON.
+        needs: The scope that a key must have.
+    """
+
+    document: Callable[[], bytes]
+    needs: str
+
+    async def __call__(self, socket: WebSocket) -> None:
+        """Serve a connection until it ends."""
+        require(socket.scope, self.needs)
+        await socket.accept()
+
+        async def send() -> None:
+            while True:
+                await socket.send_text(self.document().decode())
+                await asyncio.sleep(_STATUS_S)
+
+        async def nothing(ask: Ask) -> None:
+            if ask.action != "ping":
+                raise Problem(400, "the status takes no subscriptions", "action", ["ping"])
+
+        sending = asyncio.create_task(send())
+        try:
+            await _serve(socket, nothing, sending)
+        finally:
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await sending
+
+
+async def _serve(
+    socket: WebSocket, do: Callable[[Ask], Awaitable[None]], sending: asyncio.Task[None]
+) -> None:
+    """Carry out what a client says until it goes, or nothing can be sent to it any more."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while not sending.done():
+            receiving = asyncio.ensure_future(socket.receive())
+            done, _ = await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
+            if receiving not in done:
+                receiving.cancel()
+                return
+            message = receiving.result()
+            if message["type"] == "websocket.disconnect":
+                return
+            content = message.get("text") or message.get("bytes") or ""
+            try:
+                await _one(socket, content, do)
+            except Problem as problem:
+                await _say(socket, {**problem.as_dict(), "type": "error"})
+
+
+async def _one(
+    socket: WebSocket, content: str | bytes, do: Callable[[Ask], Awaitable[None]]
+) -> None:
+    if len(content) > _MESSAGE_BYTES:
+        raise Problem(413, f"a message has at most {_MESSAGE_BYTES} bytes")
+    try:
+        ask = _asks.decode(content)
+    except msgspec.MsgspecError as error:
+        raise Problem(400, f"the message is not understood: {error}") from None
+    if ask.action == "ping":
+        await _say(socket, {"type": "pong"})
+    elif ask.action in ("subscribe", "unsubscribe"):
+        await do(ask)
+    else:
+        raise Problem(
+            400, f"no action {ask.action[:40]!r}", "action", ["subscribe", "unsubscribe", "ping"]
+        )
+
+
+def _symbols_of(ask: Ask) -> list[str]:
+    if not ask.symbols:
+        raise Problem(400, "symbols are missing", "symbols", _SYMBOLS.allowed())
+    found: list[str] = _SYMBOLS.parse(",".join(ask.symbols))
+    return found
+
+
+async def _say(socket: WebSocket, document: Mapping[str, Any]) -> None:
+    await socket.send_text(_encode(document).decode())

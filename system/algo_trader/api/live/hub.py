@@ -1,0 +1,164 @@
+"""Hand live rows to those who subscribed, each at its own speed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MOST_ROWS: Final = 5000
+"""Rows that wait for one subscriber; beyond them it gets the newest of each symbol only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Carry what a subscriber gets at once.
+
+    Attributes:
+        entry: Id of the newest entry of the stream that is in it.
+        rows: Rows in the order in which they came.
+        missed: How many rows were left out since the batch before, the newest of each symbol kept.
+    """
+
+    entry: str
+    rows: list[dict[str, Any]]
+    missed: int
+
+
+@dataclass(eq=False)
+class Subscription:
+    """Hold what waits for one subscriber. Used by one event loop only.
+
+    Attributes:
+        symbols: Whose rows; empty for none yet.
+        conflate_s: Seconds in which only the newest row of each symbol counts; 0 for every row.
+        timeframes: Of bars; empty for all.
+    """
+
+    symbols: frozenset[str] = frozenset()
+    conflate_s: float = 0.0
+    timeframes: frozenset[str] = frozenset()
+    _rows: deque[dict[str, Any]] = field(default_factory=deque)
+    _newest: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _entry: str = "0"
+    _missed: int = 0
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_held: bool = False
+
+    def wants(self, row: dict[str, Any]) -> bool:
+        """Return whether a row was asked for."""
+        if row["symbol"] not in self.symbols:
+            return False
+        return not self.timeframes or row.get("timeframe") in self.timeframes
+
+    def hold(self) -> None:
+        """Keep rows back until `release`: what came before them is sent first."""
+        self._is_held = True
+
+    def release(self, after: str) -> None:
+        """Let go of the rows of entries after an id; those up to it were sent otherwise."""
+        self._is_held = False
+        last = entry_key(after)
+        self._rows = deque(row for row in self._rows if entry_key(row["_entry"]) > last)
+        self._newest = {
+            symbol: row for symbol, row in self._newest.items() if entry_key(row["_entry"]) > last
+        }
+        if self._rows or self._newest:
+            self._woken.set()
+
+    def offer(self, entry: str, rows: Iterable[dict[str, Any]], of: str) -> None:
+        """Take rows of an entry.
+
+        Args:
+            entry: Its id.
+            rows: Those of this subscription.
+            of: The column by which a newer row replaces an older one.
+        """
+        for row in rows:
+            row["_entry"] = entry
+            if self.conflate_s == 0 and not self._newest and len(self._rows) < MOST_ROWS:
+                self._rows.append(row)
+                continue
+            self._overflow(of)
+            self._missed += row[of] in self._newest
+            self._newest.pop(row[of], None)
+            self._newest[row[of]] = row
+        self._entry = entry
+        if not self._is_held and (self._rows or self._newest):
+            self._woken.set()
+
+    def _overflow(self, of: str) -> None:
+        while self._rows:
+            row = self._rows.popleft()
+            self._missed += row[of] in self._newest
+            self._newest.pop(row[of], None)
+            self._newest[row[of]] = row
+
+    async def next(self) -> Batch:
+        """Wait for rows and return all that wait."""
+        await self._woken.wait()
+        if self.conflate_s:
+            await asyncio.sleep(self.conflate_s)
+        self._woken.clear()
+        rows = [*self._rows, *self._newest.values()]
+        self._rows.clear()
+        self._newest.clear()
+        missed, self._missed = self._missed, 0
+        for row in rows:
+            row.pop("_entry", None)
+        return Batch(self._entry, rows, missed)
+
+
+class Hub:
+    """Know who subscribed to one stream. Used by one event loop only.
+
+    Args:
+        plain: Turns rows of a frame into plain values.
+        of: The column by which a newer row replaces an older one.
+    """
+
+    def __init__(
+        self, plain: Callable[[pa.Table], list[dict[str, Any]]], of: str = "symbol"
+    ) -> None:
+        self._plain = plain
+        self._of = of
+        self._subscriptions: set[Subscription] = set()
+
+    def __len__(self) -> int:
+        return len(self._subscriptions)
+
+    def join(self, subscription: Subscription) -> None:
+        """Let a subscription have what comes from now on."""
+        self._subscriptions.add(subscription)
+
+    def leave(self, subscription: Subscription) -> None:
+        """Forget a subscription."""
+        self._subscriptions.discard(subscription)
+
+    def publish(self, frame: pa.Table, entry: str) -> None:
+        """Hand the rows of an entry to those who asked for their symbols."""
+        wanted = frozenset().union(*(each.symbols for each in self._subscriptions))
+        if not wanted:
+            return
+        rows = self.rows_of(frame, wanted)
+        for subscription in self._subscriptions:
+            mine = [dict(row) for row in rows if subscription.wants(row)]
+            if mine:
+                subscription.offer(entry, mine, self._of)
+
+    def rows_of(self, frame: pa.Table, symbols: frozenset[str]) -> list[dict[str, Any]]:
+        """Return the rows of some symbols as plain values."""
+        keep = pc.is_in(frame.column("symbol"), pa.array(sorted(symbols), pa.string()))
+        chosen = frame.filter(keep)
+        return self._plain(chosen) if chosen.num_rows else []
+
+
+def entry_key(entry: str) -> tuple[int, int]:
+    """Return an entry's id as numbers that sort as entries do."""
+    time, _, number = entry.partition("-")
+    return int(time), int(number or 0)

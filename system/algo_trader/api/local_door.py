@@ -1,0 +1,59 @@
+"""How the owner's own programs on this machine find a running service and get in."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from infrastructure.supervision.files import read_json, write_json
+from system.algo_trader.realm import Realm
+
+DOOR_FILE: Final = "serve.json"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDoor:
+    """Say where a service listens, and what opens it for its owner.
+
+    The file is readable by its owner only, and its secret ends with the process that wrote it.
+
+    Attributes:
+        url: Where it answers.
+        flight_url: Where it answers Flight; None for nowhere.
+        secret: Sent like a key.
+    """
+
+    url: str
+    flight_url: str | None
+    secret: str
+
+    @classmethod
+    def new(cls, url: str, flight_url: str | None) -> LocalDoor:
+        """Return a door with a fresh secret of 256 bits."""
+        return cls(url, flight_url, secrets.token_urlsafe(32))
+
+    @classmethod
+    def of(cls, realm: Realm) -> LocalDoor | None:
+        """Return the door that the last service of a realm left, None without one."""
+        values = read_json(_path(realm))
+        if values is None or not isinstance(values.get("secret"), str):
+            return None
+        return cls(str(values["url"]), values.get("flight_url"), values["secret"])
+
+    def leave(self, realm: Realm) -> None:
+        """Write it down for the owner's programs."""
+        write_json(
+            _path(realm),
+            {"url": self.url, "flight_url": self.flight_url, "secret": self.secret},
+        )
+
+    def remove(self, realm: Realm) -> None:
+        """Take it away, unless another service has written its own."""
+        if LocalDoor.of(realm) == self:
+            _path(realm).unlink(missing_ok=True)
+
+
+def _path(realm: Realm) -> Path:
+    return realm.root / DOOR_FILE

@@ -1,0 +1,95 @@
+"""Read a long series window by window, so that a page costs what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from system.algo_trader.api.operations.answer import Page
+from system.algo_trader.api.operations.parameters import Position
+
+Read = Callable[[int, int], pa.Table]
+Span = tuple[int, int]
+_END: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Describe rows by rising time that are read in windows.
+
+    Attributes:
+        read: Returns the rows from one instant to before another, ns UTC.
+        spans: First and last instant of each stored part.
+        step_ns: The span of a window.
+        time: The column of instants, int64 ns.
+        empty: Rows without rows.
+    """
+
+    read: Read
+    spans: Sequence[Span]
+    step_ns: int
+    time: str
+    empty: pa.Table
+
+    def windows(self, start_ns: int | None, end_ns: int | None) -> Iterator[pa.Table]:
+        """Yield rows by rising time; stretches of which nothing is stored are passed over."""
+        spans = sorted(self.spans)
+        if not spans:
+            return
+        position = spans[0][0] if start_ns is None else start_ns
+        last = max(end for _, end in spans) + 1
+        last = last if end_ns is None else min(last, end_ns)
+        while position < last:
+            nearest = min((first for first, end in spans if end >= position), default=_END)
+            position = max(position, nearest)
+            stop = min(position + self.step_ns, last)
+            if stop <= position:
+                return
+            rows = self.read(position, stop)
+            if rows.num_rows:
+                yield rows
+            position = stop
+
+    def page(self, page: Page) -> tuple[pa.Table, Position | None]:
+        """Return the rows of a page, and where the next one begins."""
+        if page.start_ns is None:
+            return self._last_rows(page), None
+        wanted = page.skip + page.limit + 1
+        found: list[pa.Table] = []
+        count = 0
+        for rows in self.windows(page.start_ns, page.end_ns):
+            found.append(rows)
+            count += rows.num_rows
+            if count >= wanted:
+                break
+        rows = pa.concat_tables([self.empty, *found]).combine_chunks()
+        times = rows.column(self.time).to_numpy()
+        kept = rows.slice(page.skip, page.limit)
+        if rows.num_rows < wanted:
+            return kept, None
+        end = page.skip + page.limit
+        at_ns = int(times[end])
+        return kept, Position(at_ns, end - int(np.searchsorted(times[:end], at_ns)))
+
+    def _last_rows(self, page: Page) -> pa.Table:
+        """Return the last rows before the page's end, by rising time."""
+        found: list[pa.Table] = []
+        count = 0
+        end_ns = _END if page.end_ns is None else page.end_ns
+        while count < page.limit:
+            earlier = [(first, min(last, end_ns - 1)) for first, last in self.spans
+                       if first < end_ns]  # fmt: skip
+            if not earlier:
+                break
+            stop = max(last for _, last in earlier) + 1
+            start = max(0, stop - self.step_ns)
+            rows = self.read(start, stop)
+            found.insert(0, rows)
+            count += rows.num_rows
+            end_ns = start
+        rows = pa.concat_tables([self.empty, *found]).combine_chunks()
+        return rows.slice(max(0, rows.num_rows - page.limit))

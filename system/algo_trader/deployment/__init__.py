@@ -1,0 +1,1 @@
+"""What deployments are made of: the image, the compose service, the systemd units."""

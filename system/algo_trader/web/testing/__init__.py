@@ -1,0 +1,1 @@
+"""A service that answers with fixed documents, for the tests of the page."""
