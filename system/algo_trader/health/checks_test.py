@@ -12,6 +12,7 @@ from system.algo_trader.health.service_checks import process_check
 from system.algo_trader.market.bars import Bars, Series
 from system.algo_trader.market.timeframe import Timeframe
 from system.algo_trader.processes.control import Processes, ProcessRow
+from system.algo_trader.processes.order import NAMES as PROCESSES
 from system.algo_trader.realm import Realm
 from system.algo_trader.runtime import Runtime
 from system.algo_trader.settings import AppSettings, load
@@ -39,10 +40,7 @@ def test_a_home_in_which_nothing_runs_stays_untouched_and_is_not_down(tmp_path: 
         "spool": "ok",
         "redis": "ok",
         "influxdb": "ok",
-        "stream": "ok",
-        "candles-sync": "ok",
-        "options-refresh": "ok",
-        "keep-fresh": "ok",
+        **dict.fromkeys(PROCESSES, "ok"),
     }
     assert all(check.took_ms is not None for check in report.checks)
 
@@ -100,8 +98,8 @@ def test_a_sign_in_tells_the_days_that_are_left(
     now_ns = 30 * DAY_NS
     signed_in_ns = now_ns - round(age_days * DAY_NS)
     tokens = TokenSet(
-        access_token=Secret("access"),
-        refresh_token=Secret("refresh"),
+        access_token=Secret("I0.of-one-test@"),
+        refresh_token=Secret("R0.of-one-test@"),
         signed_in_at_ns=signed_in_ns,
         expires_at_ns=now_ns,
     )

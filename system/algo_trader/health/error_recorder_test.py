@@ -117,6 +117,7 @@ def test_what_the_writing_thread_logs_itself_is_not_recorded() -> None:
     registry = Loud()
     with recorded_log(recorder_for(registry)):
         get_logger("x").error("once")
+        wait_until(lambda: registry.counts["once"] == 1)
     assert registry.counts == {"once": 1}
 
 

@@ -40,7 +40,9 @@ def test_an_archive_is_judged_by_its_log_and_sizes_and_says_how_old_it_is(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "is missing"), (b"x" * 99, "has 99 bytes, expected 100")]
+    ("content", "said"),
+    [(None, "is missing"), (b"x" * 99, "has 99 bytes, expected 100")],
+    ids=["missing", "shorter"],
 )
 def test_a_part_that_is_missing_or_has_another_size_is_down(
     tmp_path: Path, content: bytes | None, said: str
