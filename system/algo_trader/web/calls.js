@@ -13,7 +13,8 @@ export class Refused extends Error {
 
   /** The whole sentence for a person. */
   get sentence() {
-    return this.nextStep === null ? this.message : `${this.message} ${this.nextStep}`;
+    if (this.nextStep === null) return this.message;
+    return `${this.message}${/[.!?:]$/.test(this.message) ? "" : "."} ${this.nextStep}`;
   }
 }
 

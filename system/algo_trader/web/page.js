@@ -81,15 +81,26 @@ function startCharts() {
   else setTimeout(begin, 200);
 }
 
+/** Begin with symbols of which something is stored. */
+function choose(id, stored) {
+  const input = byId(id);
+  if (stored.length > 0 && !stored.includes(input.value)) input.value = stored[0];
+}
+
 async function start() {
   document.addEventListener("sessionover", sessionOver, { once: true });
   setInterval(countAges, 1_000);
   const feed = new Feed("/ws/status", { document: show, lost }, SILENCE_MS);
   feeds.push(feed);
   feed.open();
-  await get(STATUS).then(show, () => {});
+  const chains = await get(STATUS).then((status) => {
+    show(status);
+    return status.chains ?? [];
+  }, () => []);
   if (!byId("session-over").hidden) return;
   feeds.push(startTicks(storedSymbols().slice(0, FIRST_TICKS)));
+  choose("candles-symbol", storedSymbols());
+  choose("gex-symbol", chains);
   startCharts();
 }
 

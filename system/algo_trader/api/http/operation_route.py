@@ -122,7 +122,7 @@ class OperationRoute:
                 rendered.form,
                 rendered.body,
                 version,
-                rendered.as_of_ns,
+                rendered.aged_from_ns,
                 rendered.rows,
                 rendered.is_stale,
             )
@@ -141,8 +141,8 @@ class OperationRoute:
             (b"cache-control", b"private, no-cache"),
             (b"vary", b"Accept"),
         ]
-        if rendered.as_of_ns is not None:
-            age_s = max(0.0, (now_ns - rendered.as_of_ns) / 1e9)
+        if rendered.aged_from_ns is not None:
+            age_s = max(0.0, (now_ns - rendered.aged_from_ns) / 1e9)
             headers.append((b"x-data-age-s", b"%.3f" % age_s))
         if rendered.is_stale:
             headers.append((b"x-data-stale", b"true"))

@@ -26,7 +26,9 @@ class Standing:
     Attributes:
         entry: Id of the newest entry that was read; "0" before the first.
         rows: Rows that were read in all.
-        newest_recv_ns: When the newest row reached us, nanoseconds UTC; None before the first.
+        newest_recv_ns: When the newest row reached us, nanoseconds UTC; None before the first. A
+            simulated market lives in its own time.
+        newest_came_ns: When it came into Redis, by Redis's clock; None before the first.
         away_since_ns: Since when Redis gives no answer; None while it does.
         lost: How often entries had left the stream before they were read.
     """
@@ -34,6 +36,7 @@ class Standing:
     entry: str
     rows: int
     newest_recv_ns: int | None
+    newest_came_ns: int | None
     away_since_ns: int | None
     lost: int
 
@@ -65,8 +68,14 @@ class LiveTicks:
     def standing(self) -> Standing:
         """Return how well the stream is followed."""
         with self._lock:
+            came_ns = None if self._entry == "0" else int(self._entry.partition("-")[0]) * 10**6
             return Standing(
-                self._entry, self._count, self._newest_recv_ns, self._away_since_ns, self._lost
+                self._entry,
+                self._count,
+                self._newest_recv_ns,
+                came_ns,
+                self._away_since_ns,
+                self._lost,
             )
 
     def symbols(self) -> tuple[str, ...]:

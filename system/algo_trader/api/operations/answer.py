@@ -62,6 +62,8 @@ class Facts:
         as_of_ns: The instant of the newest thing in it, nanoseconds UTC; None without rows.
         gaps: What is known to be missing in its range.
         stale_because: Why it may be older than it should be; None when it is not.
+        came_ns: When the newest thing in it came, by this machine's clock: what its age counts
+            from. None where that is `as_of_ns`; a simulated market lives in another time.
     """
 
     sources: tuple[str, ...]
@@ -70,6 +72,12 @@ class Facts:
     as_of_ns: int | None = None
     gaps: tuple[Missing, ...] = ()
     stale_because: str | None = None
+    came_ns: int | None = None
+
+    @property
+    def aged_from_ns(self) -> int | None:
+        """Return the instant from which its age counts, nanoseconds UTC; None without rows."""
+        return self.as_of_ns if self.came_ns is None else self.came_ns
 
     def as_dict(self) -> dict[str, Any]:
         """Return all but the age as plain values for JSON."""
@@ -107,9 +115,9 @@ class Answer:
 
     def age_s(self, now_ns: int) -> float | None:
         """Return the age of the newest thing in it, seconds; None without rows."""
-        if self.facts.as_of_ns is None:
+        if self.facts.aged_from_ns is None:
             return None
-        return max(0.0, (now_ns - self.facts.as_of_ns) / 1e9)
+        return max(0.0, (now_ns - self.facts.aged_from_ns) / 1e9)
 
 
 def facts_of(

@@ -87,7 +87,7 @@ class Rendered:
         form: The form.
         body: What follows the age; all of it in the form that carries none.
         version: Of the answer.
-        as_of_ns: Of the answer.
+        aged_from_ns: The instant from which its age counts, nanoseconds UTC; None without rows.
         rows: How many it has.
         is_stale: Whether it says that it may be older than it should be.
     """
@@ -95,7 +95,7 @@ class Rendered:
     form: Form
     body: bytes
     version: str
-    as_of_ns: int | None
+    aged_from_ns: int | None
     rows: int
     is_stale: bool
 
@@ -103,14 +103,14 @@ class Rendered:
         """Return the whole answer as of a moment, nanoseconds UTC."""
         if self.form is Form.ARROW:
             return self.body
-        return age_text(self.as_of_ns, now_ns) + self.body
+        return age_text(self.aged_from_ns, now_ns) + self.body
 
 
-def age_text(as_of_ns: int | None, now_ns: int) -> bytes:
+def age_text(aged_from_ns: int | None, now_ns: int) -> bytes:
     """Return the beginning of a JSON answer: its age, seconds to the millisecond."""
-    if as_of_ns is None:
+    if aged_from_ns is None:
         return _AGE + b"null"
-    return _AGE + b"%.3f" % max(0.0, (now_ns - as_of_ns) / 1e9)
+    return _AGE + b"%.3f" % max(0.0, (now_ns - aged_from_ns) / 1e9)
 
 
 def render(answer: Answer, form: Form) -> Rendered:
@@ -128,7 +128,7 @@ def render(answer: Answer, form: Form) -> Rendered:
         form,
         body,
         answer.version,
-        facts.as_of_ns,
+        facts.aged_from_ns,
         answer.table.num_rows,
         facts.stale_because is not None,
     )
@@ -178,7 +178,7 @@ def arrow_pages(pages: Iterator[Answer]) -> Iterator[bytes]:
 def ndjson_pages(pages: Iterator[Answer], now_ns: int) -> Iterator[bytes]:
     """Yield lines of several pages: a line of facts, then one a row, page by page."""
     for page in pages:
-        head = age_text(page.facts.as_of_ns, now_ns) + b"," + _inner(_head(page)) + b"}\n"
+        head = age_text(page.facts.aged_from_ns, now_ns) + b"," + _inner(_head(page)) + b"}\n"
         yield head + b"".join(_lines(page.table))
 
 

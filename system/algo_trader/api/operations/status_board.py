@@ -21,8 +21,10 @@ from system.algo_trader.processes.order import NAMES
 from system.algo_trader.processes.scrape import counters_at
 from system.algo_trader.runtime import Runtime
 from system.algo_trader.services import ServiceRow
+from system.algo_trader.storage.records import OPTION_QUOTES
 
 EVERY_S: Final = 1.0
+OWN: Final = "serve"
 _SLOW_EVERY: Final = 15
 _SYMBOLS: Final = 12
 _GAPS: Final = 12
@@ -64,6 +66,7 @@ class StatusBoard:
         self._slow: dict[str, Any] = {
             "health": {"state": "degraded", "at": rfc3339(self._started_ns), "checks": []},
             "coverage": [],
+            "chains": [],
             "services": [],
             "sign_in": _NO_SIGN_IN,
             "gaps": {"open": 0, "suspected": 0, "recent": []},
@@ -76,7 +79,8 @@ class StatusBoard:
         self._thread = threading.Thread(target=self._run, name="status", daemon=True)
 
     def start(self) -> None:
-        """Look once at what is quick, and go on beside the caller."""
+        """Look once at everything, and go on beside the caller."""
+        self._look_slowly()
         self._document = self._look()
         self._thread.start()
 
@@ -96,7 +100,7 @@ class StatusBoard:
         return {**self._document, "requests": dict(self._requests())}
 
     def _run(self) -> None:
-        rounds = 0
+        rounds = 1
         while not self._ending.is_set():
             try:
                 if rounds % _SLOW_EVERY == 0 or self._wanted.is_set():
@@ -113,7 +117,7 @@ class StatusBoard:
         clock, realm = self._runtime.clock, self._runtime.realm
         now_ns = clock.now_ns()
         standing = self._stores.live.standing()
-        newest = standing.newest_recv_ns
+        newest, came_ns = standing.newest_recv_ns, standing.newest_came_ns
         # A simulated market lives in the time of its replay: its newest tick tells that time.
         market_ns = newest if realm.is_simulated and newest is not None else now_ns
         mono_ns, rate = clock.monotonic_ns(), None
@@ -134,7 +138,7 @@ class StatusBoard:
                 "symbols": len(self._stores.live.symbols()),
                 "rate_per_s": rate,
                 "last_tick_at": None if newest is None else rfc3339(newest),
-                "age_s": None if newest is None else max(0.0, (market_ns - newest) / 1e9),
+                "age_s": None if came_ns is None else max(0.0, (now_ns - came_ns) / 1e9),
                 "entry": standing.entry,
                 "lost": standing.lost,
                 "away_since": (
@@ -150,6 +154,7 @@ class StatusBoard:
             ("sign_in", self._sign_in),
             ("gaps", self._gaps),
             ("coverage", self._coverage),
+            ("chains", self._chains),
             ("health", self._health),
             ("errors", self._errors),
         ):
@@ -163,7 +168,9 @@ class StatusBoard:
         now_ns = self._runtime.clock.now_ns()
         servers = [_server(row, now_ns) for row in self._runtime.services.status()]
         rows = [self._processes.status(name) for name in self._names]
-        return servers + [_process(row, now_ns) for row in rows]
+        # This service itself is a process only where somebody keeps it running.
+        shown = [row for row in rows if row.name != OWN or row.state in _WELL]
+        return servers + [_process(row, now_ns) for row in shown]
 
     def _sign_in(self) -> dict[str, Any]:
         found, now_ns = self._runtime.stored_sign_in(), self._runtime.clock.now_ns()
@@ -196,6 +203,10 @@ class StatusBoard:
             coverage_row(stored_coverage(archive, symbol, Timeframe.M1, _DAYS, now_ns))
             for symbol in symbols[:_SYMBOLS]
         ]
+
+    def _chains(self) -> list[str]:
+        """Return the underlyings of which chains are stored."""
+        return sorted({part.symbol for part in self._stores.archive.parts(OPTION_QUOTES)})
 
 
 _NO_SIGN_IN: Final = {

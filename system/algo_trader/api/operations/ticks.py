@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -81,7 +82,19 @@ def _live_answer(stores: Stores, rows: pa.Table, symbols: list[str], standing: S
         sampled=OF_LEVEL_ONE,
         stale_because=away_words(standing),
     )
+    if simulated:
+        facts = replace(facts, came_ns=_came_ns(standing, int(received.max())))
     return Answer(with_instants(rows, *_INSTANTS), facts, version=standing.entry)
+
+
+def _came_ns(standing: Standing, received_ns: int) -> int | None:
+    """Return when a row of a simulated market came, by this machine's clock.
+
+    The market's time runs beside ours: the newest entry of the stream tells how far apart they are.
+    """
+    if standing.newest_came_ns is None or standing.newest_recv_ns is None:
+        return None
+    return standing.newest_came_ns - (standing.newest_recv_ns - received_ns)
 
 
 def away_words(standing: Standing) -> str | None:
