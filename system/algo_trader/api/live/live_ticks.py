@@ -18,6 +18,8 @@ SOURCE: Final = b"source"
 CAPACITY: Final = 1 << 18
 """Rows that are kept: about 26 seconds of 10,000 updates a second, 35 MB."""
 
+_LAG_ROWS: Final = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -77,6 +79,21 @@ class LiveTicks:
                 self._away_since_ns,
                 self._lost,
             )
+
+    def lag_ms(self) -> tuple[float, float] | None:
+        """Return median and 99th percentile of the last trades' way to us, milliseconds.
+
+        That is from the exchange's clock to ours; None where no trade is kept.
+        """
+        with self._lock:
+            numbers = np.arange(max(0, self._count - _LAG_ROWS), self._count)
+            places = numbers & (self._capacity - 1)
+            lags = self._columns["ts_recv"][places] - self._columns["ts_trade"][places]
+            lags = lags[self._columns["is_trade"][places]]
+        if not len(lags):
+            return None
+        low, high = np.percentile(lags / 1e6, [50, 99])
+        return float(low), float(high)
 
     def symbols(self) -> tuple[str, ...]:
         """Return the symbols of which a row was read, in the order of their first."""

@@ -25,6 +25,8 @@ from system.algo_trader.storage.records import OPTION_QUOTES
 
 EVERY_S: Final = 1.0
 OWN: Final = "serve"
+ACCESS_LIVES_S: Final = 1800.0
+"""What Schwab's access tokens live."""
 _SLOW_EVERY: Final = 15
 _SYMBOLS: Final = 12
 _GAPS: Final = 12
@@ -120,6 +122,7 @@ class StatusBoard:
         newest, came_ns = standing.newest_recv_ns, standing.newest_came_ns
         # A simulated market lives in the time of its replay: its newest tick tells that time.
         market_ns = newest if realm.is_simulated and newest is not None else now_ns
+        lag = self._stores.live.lag_ms()
         mono_ns, rate = clock.monotonic_ns(), None
         if self._last_rows is not None and mono_ns > self._last_rows[0]:
             rate = (standing.rows - self._last_rows[1]) * 1e9 / (mono_ns - self._last_rows[0])
@@ -139,6 +142,8 @@ class StatusBoard:
                 "rate_per_s": rate,
                 "last_tick_at": None if newest is None else rfc3339(newest),
                 "age_s": None if came_ns is None else max(0.0, (now_ns - came_ns) / 1e9),
+                "lag_p50_ms": None if lag is None else lag[0],
+                "lag_p99_ms": None if lag is None else lag[1],
                 "entry": standing.entry,
                 "lost": standing.lost,
                 "away_since": (
@@ -179,6 +184,9 @@ class StatusBoard:
         return {
             "state": found.state,
             "access_expires_in_s": None if access_ns is None else (access_ns - now_ns) / 1e9,
+            "access_age_s": (
+                None if access_ns is None else max(0.0, ACCESS_LIVES_S - (access_ns - now_ns) / 1e9)
+            ),
             "refresh_age_s": found.refresh_age_s,
             "deadline": None if ends_ns is None else rfc3339(ends_ns),
             "deadline_in_s": None if ends_ns is None else (ends_ns - now_ns) / 1e9,
@@ -212,6 +220,7 @@ class StatusBoard:
 _NO_SIGN_IN: Final = {
     "state": "unknown",
     "access_expires_in_s": None,
+    "access_age_s": None,
     "refresh_age_s": None,
     "deadline": None,
     "deadline_in_s": None,
