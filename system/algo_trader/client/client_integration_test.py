@@ -20,7 +20,7 @@ from infrastructure.errors import (
     NoDataError,
     UsageError,
 )
-from system.algo_trader import AsyncClient, Client
+from system.algo_trader.client import AsyncClient, Client
 from system.algo_trader.market.timeframe import Timeframe
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.records import TRADES
