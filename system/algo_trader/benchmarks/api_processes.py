@@ -34,7 +34,10 @@ class Child:
     """
 
     def __init__(
-        self, *arguments: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
+        self,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> None:
         places = os.pathsep.join(os.path.abspath(place) for place in sys.path if place)
         self._process = subprocess.Popen(
