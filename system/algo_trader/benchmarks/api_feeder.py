@@ -22,8 +22,13 @@ def main() -> None:
     """
     plan = json.loads(sys.stdin.readline())
     ending = threading.Event()
+
+    def listen() -> None:
+        sys.stdin.readline()
+        ending.set()
+
     if not plan["frames"]:
-        threading.Thread(target=lambda: (sys.stdin.readline(), ending.set()), daemon=True).start()
+        threading.Thread(target=listen, daemon=True).start()
     written, began_s = 0, time.monotonic()
     source = frames()
     with (

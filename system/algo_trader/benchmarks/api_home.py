@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -36,6 +37,7 @@ FRAME_TICKS: Final = 100
 SEED: Final = 20_261_101
 _SOURCE: Final = Source.SCHWAB_SIM
 _MINUTE_NS: Final = 60_000_000_000
+_DAY_NS: Final = 86_400_000_000_000
 
 
 def seed_bars(archive: Archive, folder: Path, days: int) -> list[int]:
@@ -58,16 +60,20 @@ def seed_bars(archive: Archive, folder: Path, days: int) -> list[int]:
         for symbol in (YEAR_OF, *OTHERS):
             for session in last if symbol == YEAR_OF else last[-FEW_DAYS:]:
                 starts = np.arange(session.open_ns, session.close_ns, _MINUTE_NS)
-                transaction.append(_minutes(symbol, starts, rng))
+                transaction.append(_bars(symbol, Timeframe.M1, starts, rng))
+            starts = hours.expected_bar_starts("1d", last[0].open_ns - _DAY_NS, last[-1].close_ns)
+            transaction.append(_bars(symbol, Timeframe.D1, starts, rng))
     plain = archive.winners(YEAR_OF, Timeframe.M1).table
     pq.write_table(plain, folder / BARS_FILE)
     return [int(session.open_ns) for session in last]
 
 
-def _minutes(symbol: str, starts: np.ndarray, rng: np.random.Generator) -> Bars:
+def _bars(
+    symbol: str, timeframe: Timeframe, starts: npt.NDArray[np.int64], rng: np.random.Generator
+) -> Bars:
     close = np.round(100 + rng.standard_normal(len(starts)).cumsum() / 50, 2)
     return Bars.of(
-        Series(symbol, Timeframe.M1, source=_SOURCE), start=starts, open=close,
+        Series(symbol, timeframe, source=_SOURCE), start=starts, open=close,
         high=close + 0.01, low=close - 0.01, close=close,
         volume=rng.integers(1, 10**6, len(starts)), fetched_at=1, is_synthetic=True,
     )  # fmt: skip

@@ -34,7 +34,7 @@ def application(folder: Path, key: str) -> Any:
 
     document = json.loads((folder / JSON_FILE).read_bytes())
     ready, columns = (folder / JSON_FILE).read_bytes(), (folder / ARROW_FILE).read_bytes()
-    bars = str(folder / BARS_FILE)
+    every = f"SELECT * FROM read_parquet('{folder / BARS_FILE}')"
     database = duckdb.connect()
 
     async def checked(x_api_key: str = Header()) -> None:
@@ -57,17 +57,13 @@ def application(folder: Path, key: str) -> Any:
 
     @app.get("/bars")
     def some(start: int, limit: int) -> Any:
-        found = database.cursor().execute(
-            f"SELECT * FROM read_parquet('{bars}') WHERE start >= {start} ORDER BY start"
-            f" LIMIT {limit}"
-        )
-        rows = found.to_arrow_table()
+        query = f"{every} WHERE start >= {start} ORDER BY start LIMIT {limit}"
+        rows = database.cursor().sql(query).to_arrow_table()
         return JSONResponse({name: rows[name].to_pylist() for name in rows.column_names})
 
     @app.get("/year")
     def year() -> Any:
-        query = f"SELECT * FROM read_parquet('{bars}') ORDER BY start"
-        rows = database.cursor().execute(query).to_arrow_table()
+        rows = database.cursor().sql(f"{every} ORDER BY start").to_arrow_table()
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as writer:
             writer.write_table(rows, _BATCH_ROWS)

@@ -30,7 +30,6 @@ class Child:
     Args:
         arguments: Of Python.
         environment: Beside this process's.
-        folder: Where it runs; here by default.
     """
 
     def __init__(
@@ -43,7 +42,6 @@ class Child:
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
             env={**os.environ, "PYTHONPATH": places, **(environment or {})},
-            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

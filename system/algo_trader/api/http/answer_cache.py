@@ -75,13 +75,14 @@ class AnswerCache:
         A caller that goes away takes nothing from the others.
         """
         task = self._finding.get(key)
-        if task is not None:
-            self.hits += 1
-        else:
+        is_joined = task is not None
+        if task is None:
             task = asyncio.ensure_future(self._make(key, make))
             self._finding[key] = task
             task.add_done_callback(lambda _: self._finding.pop(key, None))
-        return await asyncio.shield(task)
+        kept = await asyncio.shield(task)
+        self.hits += is_joined
+        return kept
 
     async def _make(self, key: Key, make: Callable[[], Awaitable[Kept]]) -> Kept:
         known, kept = self._kept.get(key), await make()
