@@ -75,7 +75,8 @@ def _bars(
     return Bars.of(
         Series(symbol, timeframe, source=_SOURCE), start=starts, open=close,
         high=close + 0.01, low=close - 0.01, close=close,
-        volume=rng.integers(1, 10**6, len(starts)), fetched_at=1, is_synthetic=True,
+        volume=rng.integers(1, 10**6, len(starts)), fetched_at=SystemClock().now_ns(),
+        is_synthetic=True,
     )  # fmt: skip
 
 
