@@ -25,6 +25,7 @@ from system.algo_trader.api.http.control import Control, change_server
 from system.algo_trader.api.http.error_routes import error_routes
 from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.gate import Admission, Gate
+from system.algo_trader.api.http.hot_routes import HotRoutes
 from system.algo_trader.api.http.operation_route import Desk
 from system.algo_trader.api.live.frame_tail import FrameTail
 from system.algo_trader.api.live.hub import Hub
@@ -116,7 +117,7 @@ class Service:
             {},
             (error_routes(self.errors, self.desk.work, self.board),),
         )
-        self.app = Gate(application(self.parts), self.admission, clock)
+        self.app = Gate(HotRoutes.of(application(self.parts)), self.admission, clock)
         self._is_ready = False
         self._host, self._flight_port, self._tls = host, flight_port, tls
         self._loop: asyncio.AbstractEventLoop | None = None

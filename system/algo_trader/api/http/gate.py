@@ -41,6 +41,7 @@ BODY_S: Final = 10.0
 FAILURES_PER_MINUTE: Final = 60
 OPEN_PER_MINUTE: Final = 6000
 SOCKETS_PER_CALLER: Final = 64
+_CALLERS: Final = 1024
 _CSRF: Final = b"x-csrf-token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALWAYS: Final[tuple[Header, ...]] = (
@@ -102,6 +103,7 @@ class Gate:
         self._admission = admission
         self._clock = clock
         self._sockets: dict[str, int] = {}
+        self._callers: dict[str, tuple[ApiKey, Caller]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, refuse or pass on one request or socket."""
@@ -236,7 +238,18 @@ class Gate:
             admission.figures.refused("key")
             raise Problem(401, "this key is not valid", "Authorization")
         self._limit(found.key_id, found.rate_per_minute, trail)
-        return Caller(found.key_id, frozenset(str(each) for each in found.scopes))
+        return self._caller(found)
+
+    def _caller(self, key: ApiKey) -> Caller:
+        """Return who shows a key: made once as long as the key is the same."""
+        known = self._callers.get(key.key_id)
+        if known is not None and known[0] is key:
+            return known[1]
+        caller = Caller(key.key_id, frozenset(str(each) for each in key.scopes))
+        if len(self._callers) >= _CALLERS:
+            self._callers.clear()
+        self._callers[key.key_id] = key, caller
+        return caller
 
     def _limit(self, name: str, per_minute: int, trail: _Trail) -> None:
         allowance = self._admission.limits.take(name, per_minute)
