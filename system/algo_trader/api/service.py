@@ -22,10 +22,16 @@ from system.algo_trader.api.http.error_routes import error_routes
 from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.gate import Admission, Gate
 from system.algo_trader.api.http.operation_route import Desk
+from system.algo_trader.api.http.sql_route import sql_routes
 from system.algo_trader.api.live.frame_tail import FrameTail
 from system.algo_trader.api.live.hub import Hub
 from system.algo_trader.api.live.live_ticks import LiveTicks
 from system.algo_trader.api.live.rows import bar_rows, tick_rows
+from system.algo_trader.api.model_tools.http_app import ModelApp
+from system.algo_trader.api.model_tools.server import PATH, ModelServer
+from system.algo_trader.api.model_tools.status import status_in_short
+from system.algo_trader.api.model_tools.tool import model_tools
+from system.algo_trader.api.operations.sql_sandbox import SqlSandbox
 from system.algo_trader.api.operations.status_board import StatusBoard
 from system.algo_trader.api.operations.stores import Stores
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
@@ -98,6 +104,9 @@ class Service:
         control = Control(
             runtime, self.desk.work, self.board, lambda n, a: change_server(runtime, n, a)
         )
+        sandbox = SqlSandbox(runtime.archive, clock)
+        tools = model_tools(self.stores, sandbox, lambda: status_in_short(self.board.document()))
+        self.models = ModelApp(ModelServer(tools, self.desk.work, clock))
         self.parts = Parts(
             self.desk,
             self.board,
@@ -107,7 +116,11 @@ class Service:
             control,
             lambda: self._is_ready,
             {},
-            (error_routes(self.errors, self.desk.work, self.board),),
+            (
+                error_routes(self.errors, self.desk.work, self.board),
+                sql_routes(sandbox, self.desk),
+            ),
+            {PATH: self.models},
         )
         self.app = Gate(application(self.parts), self.admission, clock)
         self._is_ready = False
@@ -131,11 +144,13 @@ class Service:
         self._stack.callback(self._end_escalation, escalating)
         self.board.start()
         self._stack.callback(self.board.close)
+        await self.models.start()
         self._is_ready = True
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._is_ready = False
+        await self.models.close()
         await asyncio.to_thread(self._stack.close)
 
     def _tail(
