@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from system.algo_trader.api.operations.answer import Answer, Facts
+from system.algo_trader.api.operations.candles import SAMPLED
 from system.algo_trader.api.operations.parameters import Kind, Parameter
 from system.algo_trader.api.operations.sql_sandbox import MOST_ROWS, ROWS, SqlSandbox
 from system.algo_trader.api.operations.sql_text import LONGEST_SQL
 from system.algo_trader.api.operations.ticks import OF_LEVEL_ONE
-from system.algo_trader.storage.records import ARCHIVED, GAPS, OPTION_QUOTES, QUOTES, TRADES
+from system.algo_trader.storage.records import (
+    ARCHIVED,
+    GAPS,
+    OPTION_QUOTES,
+    QUOTES,
+    TAPE,
+    TRADES,
+)
 
 NAME: Final = "sql"
 TITLE: Final = "SQL over the archive"
@@ -43,10 +51,11 @@ def sql_answer(sandbox: SqlSandbox, values: Mapping[str, Any]) -> Answer:
         StackError: As `SqlSandbox.query`.
     """
     found = sandbox.query(values["sql"], max_rows=values["max_rows"])
+    sampled = OF_LEVEL_ONE if set(found.datasets) & set(TAPE) else frozenset(SAMPLED)
     facts = Facts(
         found.sources,
         found.is_synthetic,
-        bool(set(found.sources) & OF_LEVEL_ONE),
+        bool(set(found.sources) & sampled),
         as_of_ns=found.as_of_ns,
     )
     summary = {"truncated": found.truncated, "took_s": round(found.took_s, 3)}

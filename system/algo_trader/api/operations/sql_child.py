@@ -36,6 +36,8 @@ _BEYOND: Final = 1 << 30
 TOO_LARGE: Final = "this question takes more memory than one may"
 TOO_LONG: Final = "this question takes longer than"
 NARROWER: Final = "Ask for fewer rows: by symbol, by time, or summed up."
+_CPU_S: Final = 60
+"""Seconds of a processor after which the process is ended even if nobody waits for it."""
 _ROWS: Final = 256
 _NICE: Final = 10
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -119,6 +121,7 @@ def answered(question: Question) -> tuple[dict[str, Any], pa.Table]:
         "error": None,
         "is_cut": is_cut,
         "took_s": took_s,
+        "datasets": datasets,
         "sources": sources,
         "is_synthetic": made_up,
         "as_of_ns": max(newest, default=None),
@@ -144,6 +147,7 @@ def bound_memory() -> None:
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
     with contextlib.suppress(OSError):
         os.nice(_NICE)
 

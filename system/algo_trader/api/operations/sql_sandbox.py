@@ -53,6 +53,7 @@ class SqlAnswer:
         table: The rows.
         truncated: Whether there are more.
         took_s: How long the question took, seconds, without the start of its process.
+        datasets: What was read.
         sources: All sources of the tables that were read.
         is_synthetic: Whether any row of those tables was made up; None where nothing says so.
         as_of_ns: The newest instant in those tables, nanoseconds UTC.
@@ -61,6 +62,7 @@ class SqlAnswer:
     table: pa.Table
     truncated: bool
     took_s: float
+    datasets: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     is_synthetic: bool | None = None
     as_of_ns: int | None = None
@@ -160,6 +162,7 @@ def _answer(content: bytes) -> SqlAnswer:
         _plain(table),
         head["is_cut"],
         head["took_s"],
+        tuple(head["datasets"]),
         tuple(head["sources"]),
         head["is_synthetic"],
         head["as_of_ns"],

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 from infrastructure.clock import SystemClock
 from infrastructure.errors import CorruptStore, NoDataError, StackError, UsageError
+from system.algo_trader.api.operations.sql_child import Question, answered, connection
 from system.algo_trader.api.operations.sql_sandbox import SqlSandbox
 from system.algo_trader.jobs.option_archive import archive_chain
 from system.algo_trader.market.bars import BAR_SCHEMA, Bars
@@ -42,6 +44,10 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_text(f"word\n{SECRET}\n")
     monkeypatch.setenv("ARROW_HUSH", SECRET)
     return path
+
+
+def question(archive: Archive, sql: str) -> Question:
+    return Question(str(archive.root), sql, 1000, 1_000_000, 5.0)
 
 
 def bars(source: str, shift: float) -> Bars:
@@ -184,15 +190,41 @@ def test_columns_of_one_name_each_get_their_own(sandbox: SqlSandbox) -> None:
     ],
 )
 def test_nothing_but_a_select_of_our_tables_is_answered(
-    sandbox: SqlSandbox, archive: Archive, sealed: Path, sql: str
+    archive: Archive, sealed: Path, sql: str
 ) -> None:
     part = archive.root / archive.files("bars_1d")[0].path
     asked = sql.replace("{file}", str(sealed)).replace("{part}", str(part))
     with pytest.raises(UsageError) as raised:
-        sandbox.query(asked.replace("{root}", str(archive.root)))
+        # What the process does, without the process.
+        answered(question(archive, asked.replace("{root}", str(archive.root))))
     said = json.dumps(raised.value.as_dict())
     assert SECRET not in said
     assert "\n" not in raised.value.message
+    assert sealed.read_text() == f"word\n{SECRET}\n"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_text('{file}')",
+        "SELECT * FROM '{file}'",
+        "COPY (SELECT 1) TO '{file}'",
+        "ATTACH '{file}.db' AS x",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET memory_limit = '100GB'",
+        "SELECT * FROM files",
+    ],
+)
+def test_what_would_pass_the_reading_of_its_text_is_refused_by_duckdb_too(
+    sealed: Path, sql: str
+) -> None:
+    files = [sealed]
+    with connection() as asked:
+        asked.execute("SET lock_configuration = true")
+        with pytest.raises(duckdb.Error):
+            asked.execute(sql.replace("{file}", str(files[0]))).fetchall()
     assert sealed.read_text() == f"word\n{SECRET}\n"
 
 
