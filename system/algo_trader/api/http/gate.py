@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -41,6 +42,7 @@ BODY_S: Final = 10.0
 FAILURES_PER_MINUTE: Final = 60
 OPEN_PER_MINUTE: Final = 6000
 SOCKETS_PER_CALLER: Final = 64
+_CALLERS: Final = 1024
 _CSRF: Final = b"x-csrf-token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALWAYS: Final[tuple[Header, ...]] = (
@@ -102,6 +104,7 @@ class Gate:
         self._admission = admission
         self._clock = clock
         self._sockets: dict[str, int] = {}
+        self._callers: dict[str, tuple[ApiKey, Caller]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, refuse or pass on one request or socket."""
@@ -193,9 +196,6 @@ class Gate:
         if path in OPEN:
             self._limit(f"open {client}", OPEN_PER_MINUTE, trail)
             return _NOBODY
-        if not admission.limits.has_left(f"failed {client}", FAILURES_PER_MINUTE):
-            admission.figures.refused("guessing")
-            raise Problem(429, "too many wrong keys came from this address", retry_after_s=60)
         if path == SIGN_IN:
             return _NOBODY
         text = _key_text(scope)
@@ -232,11 +232,25 @@ class Gate:
             _log.error("%s", error)
             raise Problem(503, "keys cannot be checked now", retry_after_s=30) from error
         if not isinstance(found, ApiKey):
-            admission.limits.take(f"failed {client}", FAILURES_PER_MINUTE)
-            admission.figures.refused("key")
+            # Those who guess are slowed down; a right key from the same address is not locked out.
+            guess = admission.limits.take(f"failed {client}", FAILURES_PER_MINUTE)
+            admission.figures.refused("key" if guess.is_allowed else "guessing")
+            if not guess.is_allowed:
+                raise Problem(429, "too many wrong keys came from this address", retry_after_s=60)
             raise Problem(401, "this key is not valid", "Authorization")
         self._limit(found.key_id, found.rate_per_minute, trail)
-        return Caller(found.key_id, frozenset(str(each) for each in found.scopes))
+        return self._caller(found)
+
+    def _caller(self, key: ApiKey) -> Caller:
+        """Return who shows a key: made once as long as the key is the same."""
+        known = self._callers.get(key.key_id)
+        if known is not None and known[0] is key:
+            return known[1]
+        caller = Caller(key.key_id, frozenset(str(each) for each in key.scopes))
+        if len(self._callers) >= _CALLERS:
+            self._callers.clear()
+        self._callers[key.key_id] = key, caller
+        return caller
 
     def _limit(self, name: str, per_minute: int, trail: _Trail) -> None:
         allowance = self._admission.limits.take(name, per_minute)
@@ -314,7 +328,7 @@ async def _whole_body(scope: Scope, receive: Receive) -> Receive:
     """
     most = MCP_BODY_BYTES if scope["path"].startswith("/mcp") else BODY_BYTES
     told = header(scope, b"content-length")
-    if told is not None and (not told.isdigit() or int(told) > most):
+    if told is not None and (not re.fullmatch(r"[0-9]{1,18}", told) or int(told) > most):
         raise Problem(413, f"a body has at most {most} bytes")
     parts: list[bytes] = []
     size = 0

@@ -14,6 +14,7 @@ from system.algo_trader.api.live.live_ticks import LiveTicks
 from system.algo_trader.api.model_tools.server import ModelServer
 from system.algo_trader.api.model_tools.status import status_in_short
 from system.algo_trader.api.model_tools.tool import model_tools
+from system.algo_trader.api.operations.ready_influxdb import ReadyInfluxDB
 from system.algo_trader.api.operations.sql_sandbox import SqlSandbox
 from system.algo_trader.api.operations.status_board import StatusBoard
 from system.algo_trader.api.operations.stores import Stores
@@ -50,7 +51,7 @@ def _server(runtime: Runtime, stack: ExitStack) -> ModelServer:
     clock, live, work = runtime.clock, LiveTicks(), Work()
     stack.callback(work.close)
     stores = Stores(
-        runtime.realm, runtime.archive, runtime.redis, lambda: runtime.influxdb, live, clock
+        runtime.realm, runtime.archive, runtime.redis, ReadyInfluxDB(runtime), live, clock
     )
     # A client of its own: its answers are waited for.
     redis = stack.enter_context(

@@ -152,6 +152,8 @@ def test_columns_of_one_name_each_get_their_own(sandbox: SqlSandbox) -> None:
         "SELECT * FROM sqlite_master",
         "SELECT * FROM duckdb_databases, (WITH duckdb_databases AS (SELECT 1) SELECT 2)",
         "WITH bars_1d AS (SELECT 1) SELECT * FROM bars_1d",
+        "WITH x AS (SELECT 1) SELECT * FROM main.x",
+        "SELECT * FROM memory.main.bars_1d",
         "SELECT * FROM arrow_scan(1, 2, 3)",
         "SELECT * FROM pandas_scan(1)",
         "SELECT * FROM files",

@@ -79,9 +79,12 @@ class _Reader:
         for node in nodes:
             self._check_function(node)
             table = _table(node)
-            if table is None or table.lower() in given:
+            if table is None:
                 continue
-            if table.lower() not in self._known or node.get("schema_name"):
+            is_qualified = bool(node.get("schema_name") or node.get("catalog_name"))
+            if table.lower() in given and not is_qualified:
+                continue
+            if table.lower() not in self._known or is_qualified:
                 raise UsageError(
                     f"there is no table {table[:60]!r} here",
                     next_step=f"There are: {', '.join(sorted(self._known))}.",
