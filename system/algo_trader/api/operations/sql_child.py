@@ -38,6 +38,9 @@ TOO_LONG: Final = "this question takes longer than"
 NARROWER: Final = "Ask for fewer rows: by symbol, by time, or summed up."
 _CPU_S: Final = 60
 """Seconds of a processor after which the process is ended even if nobody waits for it."""
+_GRACE_S: Final = 2.0
+LATE: Final = 9
+"""The exit code of a process that took too long and did not hear it."""
 _ROWS: Final = 256
 _NICE: Final = 10
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -74,6 +77,10 @@ class Question:
 def main() -> None:
     """Answer the question on standard input: a line of JSON, then Arrow's stream."""
     question = Question(**json.loads(sys.stdin.buffer.read()))
+    # Some functions of texts do not hear an interruption.
+    last = threading.Timer(question.timeout_s + _GRACE_S, os._exit, (LATE,))
+    last.daemon = True
+    last.start()
     # Whatever a library may say goes to standard error.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
