@@ -31,8 +31,6 @@ TIMEOUT_S: Final = 5.0
 AT_ONCE: Final = 2
 _START_S: Final = 10.0
 """How long the process may take beyond the question: to start, and to tell the sources."""
-_LATE: Final = 9
-"""As `sql_child.LATE`: that module is for a process of its own."""
 _NARROWER: Final = "Ask for fewer rows: by symbol, by time, or summed up."
 _MODULE: Final = "system.algo_trader.api.operations.sql_child"
 _LEAN: Final = {
@@ -146,7 +144,7 @@ def _run(asked: dict[str, Any], timeout_s: float) -> bytes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
             process.communicate()
-    if process.returncode == _LATE:
+    if process.returncode == -signal.SIGALRM:
         raise UsageError(f"this question takes longer than {timeout_s:g} s", next_step=_NARROWER)
     if process.returncode != 0:
         # An allocation that the operating system refuses ends some libraries on the spot.
