@@ -61,7 +61,8 @@ def everything(service: RunningService) -> dict[str, str]:
 def operations(service: RunningService) -> dict[str, Any]:
     contract = schemathesis.openapi.from_dict(document(service))
     contract.config.update(base_url=service.url)
-    found = (each.ok() for each in contract.get_all_operations())
+    made: list[Any] = list(contract.get_all_operations())
+    found = (each.ok() for each in made)
     return {each.definition.raw["operationId"]: each for each in found}
 
 
