@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, Self
 
 import pyarrow as pa
 
+from infrastructure.errors import PortTaken
 from infrastructure.logging import get_logger
 from system.algo_trader.api.access.audit import Audit
 from system.algo_trader.api.access.browser_session import Sessions
 from system.algo_trader.api.access.key_store import KeyStore
 from system.algo_trader.api.access.origin_guard import allowed_hosts
 from system.algo_trader.api.access.rate_limit import RateLimits
+from system.algo_trader.api.flight.admission import FlightAdmission
+from system.algo_trader.api.flight.server import FlightService
 from system.algo_trader.api.http.application import Parts, application
 from system.algo_trader.api.http.control import Control, change_server
 from system.algo_trader.api.http.error_routes import error_routes
@@ -29,10 +33,12 @@ from system.algo_trader.api.live.live_ticks import LiveTicks
 from system.algo_trader.api.live.rows import bar_rows, tick_rows
 from system.algo_trader.api.operations.status_board import StatusBoard
 from system.algo_trader.api.operations.stores import Stores
+from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 from system.algo_trader.health.checks import check_health
 from system.algo_trader.health.error_registry import ErrorRegistry
 from system.algo_trader.health.escalation import escalate_due, webhook_of
+from system.algo_trader.options.synthetic import synthetic_chain
 from system.algo_trader.runtime import Runtime
 from system.algo_trader.storage.hot_keys import BARS, TICKS
 
@@ -51,7 +57,7 @@ class Service:
         host: Where the service will listen.
         port: Its port.
         names: Further names under which it answers.
-        is_secure: Whether it speaks TLS.
+        tls: PEM files of its certificate and of the certificate's key; None without TLS.
         owner_secret: What the owner's programs on this machine show; "" for nothing.
         flight_port: For Flight; 0 for none.
     """
@@ -63,15 +69,16 @@ class Service:
         host: str,
         port: int,
         names: tuple[str, ...] = (),
-        is_secure: bool = False,
+        tls: tuple[Path, Path] | None = None,
         owner_secret: str = "",
         flight_port: int = 0,
     ) -> None:
         self.runtime = runtime
+        self._influxdb_lock, self._has_tables = threading.Lock(), False
         clock, realm = runtime.clock, runtime.realm
         self.live = LiveTicks()
         self.stores = Stores(
-            realm, runtime.archive, runtime.redis, lambda: runtime.influxdb, self.live, clock
+            realm, runtime.archive, runtime.redis, self._influxdb, self.live, clock
         )
         self.desk = Desk(self.stores)
         self.figures = Figures()
@@ -83,7 +90,7 @@ class Service:
             self.audit,
             self.figures,
             allowed_hosts(host, port, names),
-            is_secure,
+            tls is not None,
             owner_secret,
         )
         self.errors = ErrorRegistry(runtime.redis, clock)
@@ -112,6 +119,7 @@ class Service:
         )
         self.app = Gate(HotRoutes.of(application(self.parts)), self.admission, clock)
         self._is_ready = False
+        self._host, self._flight_port, self._tls = host, flight_port, tls
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stack = contextlib.ExitStack()
 
@@ -132,12 +140,54 @@ class Service:
         self._stack.callback(self._end_escalation, escalating)
         self.board.start()
         self._stack.callback(self.board.close)
+        self._loop.run_in_executor(None, self._warm)
+        if self._flight_port:
+            self._stack.callback(self._start_flight().shutdown)
         self._is_ready = True
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._is_ready = False
         await asyncio.to_thread(self._stack.close)
+
+    def _influxdb(self) -> AlgoTraderInfluxDBClient:
+        """Return the client of InfluxDB; the first question makes the tables that are missing."""
+        with self._influxdb_lock:
+            client = self.runtime.influxdb
+            if not self._has_tables:
+                client.ensure_tables()
+                self._has_tables = True
+            return client
+
+    def _warm(self) -> None:
+        """Load what is compiled before somebody asks for it."""
+        chain = synthetic_chain(expiries=1, strikes=5)
+        self.stores.terms.report(chain, chain.as_of_ns)
+
+    def _start_flight(self) -> FlightService:
+        """Listen for Flight; it has limits of its own, since it runs in threads."""
+        admission = FlightAdmission(
+            self.admission.keys,
+            RateLimits(self.runtime.clock),
+            self.audit,
+            self.admission.owner_secret,
+            threading.Lock(),
+        )
+        certificate, key = self._tls if self._tls is not None else (None, None)
+        try:
+            return FlightService(
+                self.stores,
+                admission,
+                self._host,
+                self._flight_port,
+                certificate=certificate,
+                key=key,
+            )
+        except (pa.ArrowException, OSError) as error:
+            raise PortTaken(
+                f"Flight cannot listen at {self._host}:{self._flight_port}",
+                next_step="Choose another one with --flight-port, or 0 for none.",
+            ) from error
 
     def _tail(
         self, stream: str, hub: Hub, take: Callable[[pa.Table, str], None] | None, begin: int

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from system.algo_trader.api.http.server import Listening
-    from system.algo_trader.api.local_door import LocalDoor
     from system.algo_trader.api.service import Service
+    from system.algo_trader.client.local_door import LocalDoor
     from system.algo_trader.processes.health import Health
     from system.algo_trader.realm import Realm
     from system.algo_trader.runtime import Runtime
@@ -49,7 +49,7 @@ def serve(
     """Serve until Ctrl-C. If a service runs here already, --open opens its page."""
     from system.algo_trader.api.access.key_store import KeyStore
     from system.algo_trader.api.http.server import Listening
-    from system.algo_trader.api.local_door import LocalDoor
+    from system.algo_trader.client.local_door import LocalDoor
     from system.algo_trader.runtime import choose_realm
 
     invocation = current(context)
@@ -61,8 +61,7 @@ def serve(
     _check_reach(listening, KeyStore.of(realm))
     listening.check()
     with invocation.runtime() as runtime:
-        flight_url = f"grpc://{host}:{flight_port}" if flight_port else None
-        door = LocalDoor.new(listening.url, flight_url)
+        door = LocalDoor.new(listening.url, listening.flight_url(flight_port))
         door.leave(realm)
         try:
             begun = _begin_pipeline(runtime) if with_pipeline else []
@@ -94,7 +93,7 @@ async def _run(
         host=listening.host,
         port=listening.port,
         names=names,
-        is_secure=listening.certificate is not None,
+        tls=listening.files,
         owner_secret=door.secret,
         flight_port=flight_port,
     )
@@ -153,7 +152,7 @@ def _opens_running(realm: Realm) -> bool:
     """Open the page of a service that runs already; say whether there is one."""
     import requests
 
-    from system.algo_trader.api.local_door import LocalDoor
+    from system.algo_trader.client.local_door import LocalDoor
 
     door = LocalDoor.of(realm)
     if door is None:

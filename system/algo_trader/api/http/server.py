@@ -17,6 +17,8 @@ from infrastructure.logging import get_logger
 
 READY_S: Final = 10.0
 _HEADER_MS: Final = 10_000
+_HEAD_BYTES: Final = 64 * 1024
+"""What the head of a request may have; beyond it the server answers 431."""
 _BACKLOG: Final = 4096
 _AT_ONCE: Final = 16_384
 _STOP_S: Final = 5
@@ -42,9 +44,24 @@ class Listening:
     @property
     def url(self) -> str:
         """Return where a client on this machine finds it."""
-        scheme = "http" if self.certificate is None else "https"
-        shown = "127.0.0.1" if self.host in ("0.0.0.0", "") else self.host
-        return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
+        return f"{'http' if self.certificate is None else 'https'}://{self._shown}:{self.port}"
+
+    def flight_url(self, port: int) -> str | None:
+        """Return where a client on this machine finds Flight; None for port 0."""
+        scheme = "grpc" if self.certificate is None else "grpc+tls"
+        return f"{scheme}://{self._shown}:{port}" if port else None
+
+    @property
+    def files(self) -> tuple[Path, Path] | None:
+        """Return certificate and key; None for plain HTTP."""
+        if self.certificate is None or self.key is None:
+            return None
+        return self.certificate, self.key
+
+    @property
+    def _shown(self) -> str:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "") else self.host
+        return f"[{host}]" if ":" in host else host
 
     def check(self) -> None:
         """Refuse what cannot be listened at.
@@ -112,7 +129,7 @@ async def serve(
     Raises:
         StackError: As `Listening.check`.
     """
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.server.embed import Server
 
@@ -123,9 +140,11 @@ async def serve(
         address=listening.host,
         port=listening.port,
         interface=Interfaces.ASGINL,
+        # HTTP/2 brings its own ways to exhaust a server, past the limits set here.
+        http=HTTPModes.http1,
         backlog=_BACKLOG,
         backpressure=_AT_ONCE,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS),
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS, max_buffer_size=_HEAD_BYTES),
         log_enabled=False,
         ssl_cert=listening.certificate,
         ssl_key=listening.key,
