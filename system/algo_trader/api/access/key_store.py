@@ -220,7 +220,8 @@ class KeyStore:
             keys = [ApiKey.of_stored(each) for each in json.loads(content)["keys"]]
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+                RecursionError) as error:  # fmt: skip
             raise CorruptStore(
                 f"{self._path.name} holds no keys that can be understood ({type(error).__name__})",
                 next_step="Restore it, or move it away and make new keys.",

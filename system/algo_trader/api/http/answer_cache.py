@@ -12,6 +12,7 @@ from system.algo_trader.api.operations.rendering import Rendered
 
 MOST_BYTES: Final = 256 * 1024 * 1024
 LARGEST: Final = 8 * 1024 * 1024
+_OVERHEAD: Final = 1024
 CHECK_S: Final = 0.5
 """How long an answer is given out before somebody looks whether there is something new."""
 
@@ -41,7 +42,7 @@ class AnswerCache:
     Used by one event loop only. Of many that ask the same at once, one finds out.
 
     Args:
-        most_bytes: What all bodies may have together.
+        most_bytes: What all questions and answers may take together.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
@@ -86,11 +87,15 @@ class AnswerCache:
     def _put(self, key: Key, kept: Kept) -> None:
         old = self._kept.pop(key, None)
         if old is not None:
-            self._bytes -= len(old.rendered.body)
+            self._bytes -= _size(key, old)
         if len(kept.rendered.body) > LARGEST:
             return
         self._kept[key] = kept
-        self._bytes += len(kept.rendered.body)
+        self._bytes += _size(key, kept)
         while self._bytes > self._most:
-            _, gone = self._kept.popitem(last=False)
-            self._bytes -= len(gone.rendered.body)
+            self._bytes -= _size(*self._kept.popitem(last=False))
+
+
+def _size(key: Key, kept: Kept) -> int:
+    """Return what an answer takes: of small ones the question and the rest weigh more."""
+    return len(kept.rendered.body) + len(key[0]) + len(key[1]) + _OVERHEAD

@@ -11,7 +11,7 @@ import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -138,7 +138,9 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         status = 200 if is_ready else 503
         return Response(content, status, media_type="application/json")
 
-    @app.get("/metrics", tags=["health"], operation_id="metrics_text")
+    @app.get(
+        "/metrics", tags=["health"], operation_id="metrics_text", response_class=PlainTextResponse
+    )
     async def metrics_text() -> Response:
         """Return the service's own figures for Prometheus."""
         content = await asyncio.to_thread(parts.admission.figures.text)

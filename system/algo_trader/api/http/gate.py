@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -193,9 +194,6 @@ class Gate:
         if path in OPEN:
             self._limit(f"open {client}", OPEN_PER_MINUTE, trail)
             return _NOBODY
-        if not admission.limits.has_left(f"failed {client}", FAILURES_PER_MINUTE):
-            admission.figures.refused("guessing")
-            raise Problem(429, "too many wrong keys came from this address", retry_after_s=60)
         if path == SIGN_IN:
             return _NOBODY
         text = _key_text(scope)
@@ -232,8 +230,11 @@ class Gate:
             _log.error("%s", error)
             raise Problem(503, "keys cannot be checked now", retry_after_s=30) from error
         if not isinstance(found, ApiKey):
-            admission.limits.take(f"failed {client}", FAILURES_PER_MINUTE)
-            admission.figures.refused("key")
+            # Those who guess are slowed down; a right key from the same address is not locked out.
+            guess = admission.limits.take(f"failed {client}", FAILURES_PER_MINUTE)
+            admission.figures.refused("key" if guess.is_allowed else "guessing")
+            if not guess.is_allowed:
+                raise Problem(429, "too many wrong keys came from this address", retry_after_s=60)
             raise Problem(401, "this key is not valid", "Authorization")
         self._limit(found.key_id, found.rate_per_minute, trail)
         return Caller(found.key_id, frozenset(str(each) for each in found.scopes))
@@ -314,7 +315,7 @@ async def _whole_body(scope: Scope, receive: Receive) -> Receive:
     """
     most = MCP_BODY_BYTES if scope["path"].startswith("/mcp") else BODY_BYTES
     told = header(scope, b"content-length")
-    if told is not None and (not told.isdigit() or int(told) > most):
+    if told is not None and (not re.fullmatch(r"[0-9]{1,18}", told) or int(told) > most):
         raise Problem(413, f"a body has at most {most} bytes")
     parts: list[bytes] = []
     size = 0

@@ -75,6 +75,8 @@ _ANSWER: Final = {
     },
     "additionalProperties": False,
 }
+_OPEN: Final = ("health", "live", "ready")
+"""What strangers may ask."""
 _PROBLEMS: Final = {
     "400": "A parameter is wrong; the problem names it and what is allowed.",
     "401": "A key is needed.",
@@ -116,6 +118,8 @@ def document_of(app: FastAPI) -> dict[str, Any]:
     for path in found["paths"].values():
         for each in path.values():
             each["responses"] = _with_problems(each["responses"])
+            if each["operationId"] in _OPEN:
+                each["security"] = []
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -39,6 +39,10 @@ ROWS: Final = "algo_trader.rows"
 """The key of an ASGI scope under which a route notes how many rows it gave out."""
 _LONGEST_QUERY: Final = 8192
 _MEDIA: Final = {form: str(form).encode() for form in Form}
+
+
+class BrokenOff(Exception):
+    """Say why an answer ends in its middle; its status was sent already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +116,19 @@ class OperationRoute:
         old, began_s = self._desk.cache.known(key), loop.time()
         young = old is not None and began_s - old.made_s < operation.lives_s
 
-        def find() -> Rendered | None:
+        def find() -> tuple[Rendered, bytes] | None:
             version = "" if operation.version is None else operation.version(stores, values)
             if old is not None and young and version and version == old.rendered.version:
                 return None
             rendered = render(operation.answer(stores, values), form)
             # The version from before the reading: what came meanwhile is looked for again.
-            return Rendered(
-                rendered.form,
-                rendered.body,
-                version,
-                rendered.aged_from_ns,
-                rendered.rows,
-                rendered.is_stale,
-            )
+            return replace(rendered, version=version), _etag(rendered)
 
         found = await self._desk.work.do(find)
         if found is None:
             assert old is not None
             return Kept(old.rendered, old.etag, old.made_s, began_s)
-        return Kept(found, _etag(key, found), began_s, began_s)
+        return Kept(*found, began_s, began_s)
 
     async def _send(self, scope: Scope, send: Send, kept: Kept) -> None:
         rendered, now_ns = kept.rendered, self._desk.stores.clock.now_ns()
@@ -165,6 +162,8 @@ class OperationRoute:
         stores, work = self._desk.stores, self._desk.work
         if values["cursor"] is not None:
             raise Problem(400, "a stream has no pages", "cursor", "start_time")
+        if values["start_time"] is None:
+            raise Problem(400, "a stream begins somewhere", "start_time", "an instant")
         found = pages(stores, values)
         chunks: Iterator[bytes]
         if form is Form.ARROW:
@@ -176,15 +175,17 @@ class OperationRoute:
         await send({"type": "http.response.start", "status": 200, "headers": head})
         while chunk:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            chunk = await work.do(lambda: next(chunks, b""))
+            try:
+                chunk = await work.do(lambda: next(chunks, b""))
+            except Problem as problem:
+                # Half an answer must not look like a whole one: the connection breaks off.
+                raise BrokenOff(problem.detail) from problem
         await send({"type": "http.response.body", "body": b""})
 
 
-def _etag(key: Key, rendered: Rendered) -> bytes:
-    if not rendered.version:
-        return b'W/"%s"' % hashlib.blake2b(rendered.body, digest_size=12).hexdigest().encode()
-    named = "\0".join((key[0], key[2], rendered.version)).encode() + b"\0" + key[1]
-    return b'W/"%s"' % hashlib.blake2b(named, digest_size=12).hexdigest().encode()
+def _etag(rendered: Rendered) -> bytes:
+    """Name an answer by what it says: a store's version does not know of every cache above it."""
+    return b'W/"%s"' % hashlib.blake2b(rendered.body, digest_size=12).hexdigest().encode()
 
 
 def _matches(asked: str | None, etag: bytes) -> bool:

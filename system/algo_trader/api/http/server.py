@@ -17,6 +17,8 @@ from infrastructure.logging import get_logger
 
 READY_S: Final = 10.0
 _HEADER_MS: Final = 10_000
+_HEAD_BYTES: Final = 64 * 1024
+"""What the head of a request may have; beyond it the server answers 431."""
 _BACKLOG: Final = 4096
 _AT_ONCE: Final = 16_384
 _STOP_S: Final = 5
@@ -127,7 +129,7 @@ async def serve(
     Raises:
         StackError: As `Listening.check`.
     """
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.server.embed import Server
 
@@ -138,9 +140,11 @@ async def serve(
         address=listening.host,
         port=listening.port,
         interface=Interfaces.ASGINL,
+        # HTTP/2 brings its own ways to exhaust a server, past the limits set here.
+        http=HTTPModes.http1,
         backlog=_BACKLOG,
         backpressure=_AT_ONCE,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS),
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS, max_buffer_size=_HEAD_BYTES),
         log_enabled=False,
         ssl_cert=listening.certificate,
         ssl_key=listening.key,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,8 @@ _LONGEST_CONFLATE_MS: Final = 60_000
 _MESSAGE_BYTES: Final = 64 * 1024
 _PAGE: Final = 500
 _SYMBOLS: Final = Parameter("symbols", Kind.SYMBOLS, "Whose rows.", most=MOST_SYMBOLS)
+_MOST_POLLED: Final = 50
+_ENTRY: Final = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
 _GEX_S: Final = 1.0
 _STATUS_S: Final = 1.0
 _encode = msgspec.json.Encoder().encode
@@ -91,6 +94,8 @@ class StreamSocket:
 
     async def _do(self, socket: WebSocket, subscription: Subscription, ask: Ask) -> None:
         wanted = frozenset(_symbols_of(ask))
+        if ask.resume is not None and not _ENTRY.fullmatch(ask.resume):
+            raise Problem(400, f"{ask.resume[:40]!r} is no entry", "from", "an `id`")
         if ask.action == "unsubscribe":
             subscription.symbols -= wanted
         else:
@@ -120,37 +125,44 @@ class StreamSocket:
     ) -> None:
         """Send what came after an entry, then let go of what came meanwhile."""
         try:
-            entry_key(after)
-        except ValueError:
-            subscription.release("0")
-            raise Problem(400, f"{after[:40]!r} is no entry", "from", "an `id`") from None
-        try:
-            first, following = await self.work.do(lambda: self._first_and_next(after))
-            if first is not None and entry_key(first) > entry_key(after) and after != "0":
+            asked = after
+            after, is_gap, first = await self.work.do(partial(self._begin, asked))
+            if is_gap:
                 await _say(
                     socket,
-                    {"type": "gap", "after": after, "before": first,
+                    {"type": "gap", "after": asked, "before": first,
                      "detail": "what came between has left the stream"},
                 )  # fmt: skip
+            following = await self.work.do(partial(self._next, after))
             while following:
                 for entry, frame in following:
-                    rows = self.hub.rows_of(frame, wanted)
+                    found = self.hub.rows_of(frame, wanted)
+                    rows = [row for row in found if subscription.wants(row)]
                     if rows:
                         await _say(socket, self._message(entry, rows, 0))
                 after = following[-1][0]
-                _, following = await self.work.do(partial(self._first_and_next, after))
+                following = await self.work.do(partial(self._next, after))
         finally:
-            subscription.release(after)
+            subscription.release(after, wanted)
 
-    def _first_and_next(self, after: str) -> tuple[str | None, list[tuple[str, pa.Table]]]:
+    def _begin(self, after: str) -> tuple[str, bool, str | None]:
+        """Return where to go on, whether entries are missing before, and the first entry's id."""
         redis = self.stores.redis
         first = redis.xrange(self.stream, count=1)
-        found: list[StreamEntry] = redis.xrange(self.stream, f"({after}", "+", count=_PAGE)
+        # Redis may have come back without the stream, or with a new one.
+        is_anew = not first or entry_key(redis.last_id(self.stream)) < entry_key(after)
+        is_gap = after != "0" and (is_anew or entry_key(first[0].id) > entry_key(after))
+        return "0" if is_anew else after, is_gap, first[0].id if first else None
+
+    def _next(self, after: str) -> list[tuple[str, pa.Table]]:
+        found: list[StreamEntry] = self.stores.redis.xrange(
+            self.stream, f"({after}", "+", count=_PAGE
+        )
         frames = []
         for entry in found:
             with contextlib.suppress(StackError):
                 frames.append((entry.id, decode_frame(entry)))
-        return (first[0].id if first else None), frames
+        return frames
 
     async def _send(self, socket: WebSocket, subscription: Subscription) -> None:
         while True:
@@ -191,13 +203,15 @@ class PolledSocket:
         symbols: dict[str, Any] = {}
 
         async def do(ask: Ask) -> None:
-            for symbol in _symbols_of(ask):
-                if ask.action == "unsubscribe":
+            asked = _symbols_of(ask)
+            if ask.action == "unsubscribe":
+                for symbol in asked:
                     symbols.pop(symbol, None)
-                else:
+            elif len({*symbols, *asked}) > _MOST_POLLED:
+                raise Problem(400, "too many symbols", "symbols", f"at most {_MOST_POLLED}")
+            else:
+                for symbol in asked:
                     symbols.setdefault(symbol, None)
-            if len(symbols) > 50:
-                raise Problem(400, "too many symbols", "symbols", "at most 50")
             await _say(socket, {"type": "subscribed", "symbols": sorted(symbols)})
 
         async def send() -> None:
@@ -280,7 +294,8 @@ async def _serve(
 async def _one(
     socket: WebSocket, content: str | bytes, do: Callable[[Ask], Awaitable[None]]
 ) -> None:
-    if len(content) > _MESSAGE_BYTES:
+    size = len(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+    if size > _MESSAGE_BYTES:
         raise Problem(413, f"a message has at most {_MESSAGE_BYTES} bytes")
     try:
         ask = _asks.decode(content)

@@ -90,7 +90,7 @@ class FrameTail:
         if self._after is None:
             newest = self._newest(self._begin)
             for entry, rows in newest:
-                self._take(rows, entry)
+                self._hand_on(rows, entry)
             self._after = newest[-1][0] if newest else self._redis.last_id(self._stream)
             return False
         first = self._redis.xrange(self._stream, count=1)
@@ -118,8 +118,15 @@ class FrameTail:
         found = self._redis.xread({self._stream: after}, count=_ENTRIES, block_ms=_BLOCK_MS)
         for each in found.get(self._stream, ()):
             for entry, rows in self._decoded(each.id, each.fields):
-                self._take(rows, entry)
+                self._hand_on(rows, entry)
             self._after = each.id
+
+    def _hand_on(self, rows: pa.Table, entry: str) -> None:
+        try:
+            self._take(rows, entry)
+        except Exception:
+            # One entry of another make must not end the reading of all that follow.
+            _log.exception("the entry %s of %s is passed over", entry, self._stream)
 
     def _decoded(self, entry: str, fields: dict[str, bytes]) -> list[tuple[str, pa.Table]]:
         try:

@@ -49,6 +49,7 @@ class Subscription:
     _missed: int = 0
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _is_held: bool = False
+    _sent_up_to: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def wants(self, row: dict[str, Any]) -> bool:
         """Return whether a row was asked for."""
@@ -60,16 +61,26 @@ class Subscription:
         """Keep rows back until `release`: what came before them is sent first."""
         self._is_held = True
 
-    def release(self, after: str) -> None:
-        """Let go of the rows of entries after an id; those up to it were sent otherwise."""
+    def release(self, after: str, symbols: Iterable[str] = ()) -> None:
+        """Let go of what was kept back, but for what was sent otherwise.
+
+        The stream may be read further there than it has come here: such rows follow still, and
+        are passed over then.
+
+        Args:
+            after: Id of the last entry that was sent otherwise.
+            symbols: Of whose rows.
+        """
         self._is_held = False
-        last = entry_key(after)
-        self._rows = deque(row for row in self._rows if entry_key(row["_entry"]) > last)
-        self._newest = {
-            symbol: row for symbol, row in self._newest.items() if entry_key(row["_entry"]) > last
-        }
+        self._sent_up_to |= dict.fromkeys(symbols, entry_key(after))
+        self._rows = deque(row for row in self._rows if not self._was_sent(row))
+        self._newest = {name: row for name, row in self._newest.items() if not self._was_sent(row)}
         if self._rows or self._newest:
             self._woken.set()
+
+    def _was_sent(self, row: dict[str, Any]) -> bool:
+        last = self._sent_up_to.get(row["symbol"])
+        return last is not None and entry_key(row["_entry"]) <= last
 
     def offer(self, entry: str, rows: Iterable[dict[str, Any]], of: str) -> None:
         """Take rows of an entry.
@@ -81,6 +92,11 @@ class Subscription:
         """
         for row in rows:
             row["_entry"] = entry
+            if self._sent_up_to:
+                if self._was_sent(row):
+                    continue
+                # Entries come in order: the first one beyond ends the matter.
+                self._sent_up_to.pop(row["symbol"], None)
             if self.conflate_s == 0 and not self._newest and len(self._rows) < MOST_ROWS:
                 self._rows.append(row)
                 continue
@@ -101,10 +117,13 @@ class Subscription:
 
     async def next(self) -> Batch:
         """Wait for rows and return all that wait."""
-        await self._woken.wait()
-        if self.conflate_s:
-            await asyncio.sleep(self.conflate_s)
-        self._woken.clear()
+        while True:
+            await self._woken.wait()
+            if self.conflate_s:
+                await asyncio.sleep(self.conflate_s)
+            self._woken.clear()
+            if not self._is_held:
+                break
         rows = [*self._rows, *self._newest.values()]
         self._rows.clear()
         self._newest.clear()

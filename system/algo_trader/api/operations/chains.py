@@ -9,7 +9,13 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from infrastructure.errors import CorruptStore, NoDataError, RetryableError
+from infrastructure.errors import (
+    CorruptStore,
+    FileLimitExceeded,
+    NoDataError,
+    QueryError,
+    RetryableError,
+)
 from infrastructure.logging import get_logger
 from system.algo_trader.api.operations.answer import Answer, Facts, Page
 from system.algo_trader.api.operations.stores import Stores
@@ -221,12 +227,13 @@ def gex_history(stores: Stores, values: Mapping[str, Any]) -> Answer:
             parameters[name] = at_ns
     forward = page.start_ns is not None
     names = ", ".join(["time", "source", *fields])
-    rows = stores.influxdb().query(
+    rows = _stored_metrics(
+        stores,
         f"SELECT {names} FROM option_metrics WHERE {' AND '.join(where)} "
         f"ORDER BY time {'ASC' if forward else 'DESC'} LIMIT {page.limit}",
         parameters,
     )
-    if not rows.num_rows:
+    if rows is None or not rows.num_rows:
         raise NoDataError(
             f"no exposures of {values['symbol']} are stored for that time",
             next_step=f"Keep them coming with `algo-trader options refresh '{values['symbol']}'`.",
@@ -239,6 +246,17 @@ def gex_history(stores: Stores, values: Mapping[str, Any]) -> Answer:
     sources = tuple(sorted(set(rows.column("source").to_pylist())))
     facts = Facts(sources, made_up, as_of_ns=times[-1].as_py())
     return Answer(rows, facts)
+
+
+def _stored_metrics(stores: Stores, sql: str, parameters: dict[str, Any]) -> pa.Table | None:
+    """Return rows; None where database or table are not there yet: that is no caller's fault."""
+    try:
+        return stores.influxdb().query(sql, parameters)
+    except FileLimitExceeded:
+        raise
+    except QueryError as error:
+        _log.warning("no exposures are read: %s", error)
+        return None
 
 
 def chain_version(stores: Stores, values: Mapping[str, Any]) -> str:

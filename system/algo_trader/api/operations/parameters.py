@@ -22,6 +22,8 @@ MOST_SYMBOLS: Final = 100
 _SYMBOL: Final = re.compile(SYMBOL_PATTERN)
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 _CURSOR_LENGTH: Final = 200
+_MOST_SKIPPED: Final = 1_000_000
+"""What a cursor skips is read: nobody may ask for more than rows of one instant can be."""
 _LAST_NS: Final = 2**63 - 1
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 
@@ -69,9 +71,11 @@ class Position:
         try:
             content = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
             at_ns, skip = json.loads(content)
-        except (binascii.Error, UnicodeError, RecursionError) as error:
+        except (binascii.Error, UnicodeError, RecursionError, TypeError) as error:
             raise ValueError(str(error)) from error
-        if not all(type(each) is int and 0 <= each < 2**63 for each in (at_ns, skip)):
+        if not (type(at_ns) is int and type(skip) is int):
+            raise ValueError("no numbers")
+        if not (0 <= at_ns <= _LAST_NS and 0 <= skip <= _MOST_SKIPPED):
             raise ValueError("out of range")
         return cls(at_ns, skip)
 
