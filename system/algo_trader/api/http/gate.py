@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from infrastructure.logging import get_logger
 from system.algo_trader.api.access.api_key import ApiKey, KeyScope
 from system.algo_trader.api.access.audit import Audit
 from system.algo_trader.api.access.browser_session import Sessions, cookie_of
-from system.algo_trader.api.access.key_store import KeyStore
+from system.algo_trader.api.access.key_store import OF_A_KEY, KeyStore
 from system.algo_trader.api.access.origin_guard import host_is_allowed, origin_is_ours
 from system.algo_trader.api.access.rate_limit import RateLimits
 from system.algo_trader.api.http.caller import CALLER, Caller
@@ -42,6 +43,8 @@ BODY_S: Final = 10.0
 FAILURES_PER_MINUTE: Final = 60
 OPEN_PER_MINUTE: Final = 6000
 SOCKETS_PER_CALLER: Final = 64
+STILL_S: Final = 0.5
+"""How often it is looked whether those who hold a socket would still be let in."""
 _CSRF: Final = b"x-csrf-token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALWAYS: Final[tuple[Header, ...]] = (
@@ -76,14 +79,25 @@ class Admission:
     figures: Figures
     hosts: frozenset[str]
     is_secure: bool = False
-    owner_secret: str = ""
+    owner_secret: str = field(default="", repr=False)
 
 
 @dataclass(slots=True)
 class _Trail:
-    """Remember of a request what audit and figures need."""
+    """Remember of a request what audit and figures need.
+
+    Attributes:
+        began_s: When it came, seconds of the event loop.
+        refused: What only the audit is told of why it was refused.
+        is_still_in: Whether it would still be let in.
+        status: Of the answer, 0 without one.
+        is_started: Whether the answer has begun.
+        headers: Further ones of the answer.
+    """
 
     began_s: float
+    refused: str = ""
+    is_still_in: Callable[[], bool] = lambda: True
     status: int = 0
     is_started: bool = False
     headers: list[Header] = field(default_factory=list)
@@ -133,8 +147,7 @@ class Gate:
                 receive = await _whole_body(scope, receive)
             await self._app(scope, receive, tell)
         except Problem as problem:
-            if problem.status in (401, 403, 421, 429):
-                caller = caller if caller is not _NOBODY else Caller(f"({problem.detail})", _NONE)
+            caller = _refused(caller, problem, trail)
             await send_problem(tell, problem)
         except Exception:
             _log.exception("%s %s failed", scope["method"], _route(scope))
@@ -160,17 +173,42 @@ class Gate:
             figures.socket("/ws", 1)
             trail.status = 101
             try:
-                await self._app(scope, receive, send)
+                await self._while_in(trail.is_still_in, scope, receive, send)
             finally:
                 figures.socket("/ws", -1)
                 self._sockets[caller.key_id] -= 1
         except Problem as problem:
             trail.status = problem.status
+            caller = _refused(caller, problem, trail)
             _log.debug("a socket to %s is refused: %s", route, problem)
             # Before it is accepted, closing is refusing: the server answers 403.
             await send({"type": "websocket.close", "code": 1008, "reason": problem.detail[:120]})
         finally:
             self._note(scope, caller, "WS", trail.status, trail.began_s)
+
+    async def _while_in(
+        self, is_still_in: Callable[[], bool], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Pass a socket on until it ends, or until whoever holds it would be refused."""
+        serving = asyncio.ensure_future(self._app(scope, receive, send))
+        try:
+            while not serving.done():
+                await asyncio.wait({serving}, timeout=STILL_S)
+                if not serving.done() and not is_still_in():
+                    serving.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, Exception):
+                        await serving
+                    self._admission.figures.refused("ended")
+                    # It may have closed by itself a moment ago.
+                    with contextlib.suppress(RuntimeError):
+                        await send(dict(_ENDED))
+                    return
+            await serving
+        finally:
+            if not serving.done():
+                serving.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await serving
 
     def _admitted(self, scope: Scope, trail: _Trail) -> Caller:
         """Return who asks.
@@ -217,6 +255,8 @@ class Gate:
         if scope["type"] == "websocket" and origin is None:
             admission.figures.refused("origin")
             raise Problem(403, "a browser's socket names its origin", "Origin")
+        held = cookie or ""
+        trail.is_still_in = lambda: admission.sessions.find(held) is not None
         return Caller("owner", _OWNER, is_browser=True, csrf_token=session.csrf_token)
 
     def _by_key(self, text: str, client: str, trail: _Trail) -> Caller:
@@ -230,14 +270,24 @@ class Gate:
             _log.error("%s", error)
             raise Problem(503, "keys cannot be checked now", retry_after_s=30) from error
         if not isinstance(found, ApiKey):
+            # The outside is not told which; whose key it was, only if it is one of ours.
+            trail.refused = f"{found} {text.split('_')[1]}" if found in OF_A_KEY else found
             # Those who guess are slowed down; a right key from the same address is not locked out.
             guess = admission.limits.take(f"failed {client}", FAILURES_PER_MINUTE)
             admission.figures.refused("key" if guess.is_allowed else "guessing")
             if not guess.is_allowed:
                 raise Problem(429, "too many wrong keys came from this address", retry_after_s=60)
             raise Problem(401, "this key is not valid", "Authorization")
+        trail.refused = f"too often {found.key_id}"
         self._limit(found.key_id, found.rate_per_minute, trail)
+        trail.is_still_in = lambda: self._is_valid(text)
         return Caller(found.key_id, frozenset(str(each) for each in found.scopes))
+
+    def _is_valid(self, text: str) -> bool:
+        try:
+            return isinstance(self._admission.keys.find(text), ApiKey)
+        except CorruptStore:
+            return False
 
     def _limit(self, name: str, per_minute: int, trail: _Trail) -> None:
         allowance = self._admission.limits.take(name, per_minute)
@@ -282,6 +332,16 @@ class Gate:
 
 _NONE: Final[frozenset[str]] = frozenset()
 _NOBODY: Final = Caller("(nobody)", _NONE)
+_ENDED: Final[Mapping[str, Any]] = {
+    "type": "websocket.close", "code": 1008, "reason": "this key or session has ended"
+}  # fmt: skip
+
+
+def _refused(caller: Caller, problem: Problem, trail: _Trail) -> Caller:
+    """Return under which name the audit has one who was not let in."""
+    if caller is not _NOBODY or problem.status not in (401, 403, 421, 429):
+        return caller
+    return Caller(f"({trail.refused or problem.detail})", _NONE)
 
 
 def _route(scope: Mapping[str, Any]) -> str:
