@@ -25,14 +25,21 @@ from system.algo_trader.api.http.control import Control, change_server
 from system.algo_trader.api.http.error_routes import error_routes
 from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.gate import Admission, Gate
+from system.algo_trader.api.http.hot_routes import HotRoutes
 from system.algo_trader.api.http.operation_route import Desk
+from system.algo_trader.api.http.sql_route import sql_routes
 from system.algo_trader.api.live.frame_tail import FrameTail
 from system.algo_trader.api.live.hub import Hub
 from system.algo_trader.api.live.live_ticks import LiveTicks
 from system.algo_trader.api.live.rows import bar_rows, tick_rows
+from system.algo_trader.api.model_tools.http_app import ModelApp
+from system.algo_trader.api.model_tools.server import PATH, ModelServer
+from system.algo_trader.api.model_tools.status import status_in_short
+from system.algo_trader.api.model_tools.tool import model_tools
+from system.algo_trader.api.operations.ready_influxdb import ReadyInfluxDB
+from system.algo_trader.api.operations.sql_sandbox import SqlSandbox
 from system.algo_trader.api.operations.status_board import StatusBoard
 from system.algo_trader.api.operations.stores import Stores
-from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 from system.algo_trader.health.checks import check_health
 from system.algo_trader.health.error_registry import ErrorRegistry
@@ -73,11 +80,10 @@ class Service:
         flight_port: int = 0,
     ) -> None:
         self.runtime = runtime
-        self._influxdb_lock, self._has_tables = threading.Lock(), False
         clock, realm = runtime.clock, runtime.realm
         self.live = LiveTicks()
         self.stores = Stores(
-            realm, runtime.archive, runtime.redis, self._influxdb, self.live, clock
+            realm, runtime.archive, runtime.redis, ReadyInfluxDB(runtime), self.live, clock
         )
         self.desk = Desk(self.stores)
         self.figures = Figures()
@@ -105,6 +111,9 @@ class Service:
         control = Control(
             runtime, self.desk.work, self.board, lambda n, a: change_server(runtime, n, a)
         )
+        sandbox = SqlSandbox(runtime.archive, clock)
+        tools = model_tools(self.stores, sandbox, lambda: status_in_short(self.board.document()))
+        self.models = ModelApp(ModelServer(tools, self.desk.work, clock))
         self.parts = Parts(
             self.desk,
             self.board,
@@ -114,9 +123,13 @@ class Service:
             control,
             lambda: self._is_ready,
             {},
-            (error_routes(self.errors, self.desk.work, self.board),),
+            (
+                error_routes(self.errors, self.desk.work, self.board),
+                sql_routes(sandbox, self.desk),
+            ),
+            {PATH: self.models},
         )
-        self.app = Gate(application(self.parts), self.admission, clock)
+        self.app = Gate(HotRoutes.of(application(self.parts)), self.admission, clock)
         self._is_ready = False
         self._host, self._flight_port, self._tls = host, flight_port, tls
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -139,6 +152,7 @@ class Service:
         self._stack.callback(self._end_escalation, escalating)
         self.board.start()
         self._stack.callback(self.board.close)
+        await self.models.start()
         self._loop.run_in_executor(None, self._warm)
         if self._flight_port:
             self._stack.callback(self._start_flight().shutdown)
@@ -147,16 +161,8 @@ class Service:
 
     async def __aexit__(self, *_: object) -> None:
         self._is_ready = False
+        await self.models.close()
         await asyncio.to_thread(self._stack.close)
-
-    def _influxdb(self) -> AlgoTraderInfluxDBClient:
-        """Return the client of InfluxDB; the first question makes the tables that are missing."""
-        with self._influxdb_lock:
-            client = self.runtime.influxdb
-            if not self._has_tables:
-                client.ensure_tables()
-                self._has_tables = True
-            return client
 
     def _warm(self) -> None:
         """Load what is compiled before somebody asks for it."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from system.algo_trader.api.access.browser_session import Sessions, cookie_of
 from system.algo_trader.api.access.key_store import OF_A_KEY, KeyStore
 from system.algo_trader.api.access.origin_guard import host_is_allowed, origin_is_ours
 from system.algo_trader.api.access.rate_limit import RateLimits
+from system.algo_trader.api.http.body import whole_body
 from system.algo_trader.api.http.caller import CALLER, Caller
 from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.operation_route import ROUTE, ROWS
@@ -37,14 +37,12 @@ OPEN: Final = frozenset({"/health", "/health/live", "/health/ready"})
 """What strangers may ask."""
 SIGN_IN: Final = "/open"
 """Where the one-time link leads; the route looks at its token."""
-BODY_BYTES: Final = 64 * 1024
-MCP_BODY_BYTES: Final = 1024 * 1024
-BODY_S: Final = 10.0
 FAILURES_PER_MINUTE: Final = 60
 OPEN_PER_MINUTE: Final = 6000
 SOCKETS_PER_CALLER: Final = 64
 STILL_S: Final = 0.5
 """How often it is looked whether those who hold a socket would still be let in."""
+_CALLERS: Final = 1024
 _CSRF: Final = b"x-csrf-token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALWAYS: Final[tuple[Header, ...]] = (
@@ -89,7 +87,8 @@ class _Trail:
     Attributes:
         began_s: When it came, seconds of the event loop.
         refused: What only the audit is told of why it was refused.
-        is_still_in: Whether it would still be let in.
+        key: The text of the key that let it in; "" for none.
+        cookie: Of the session that let it in; "" for none.
         status: Of the answer, 0 without one.
         is_started: Whether the answer has begun.
         headers: Further ones of the answer.
@@ -97,7 +96,8 @@ class _Trail:
 
     began_s: float
     refused: str = ""
-    is_still_in: Callable[[], bool] = lambda: True
+    key: str = field(default="", repr=False)
+    cookie: str = field(default="", repr=False)
     status: int = 0
     is_started: bool = False
     headers: list[Header] = field(default_factory=list)
@@ -117,6 +117,7 @@ class Gate:
         self._admission = admission
         self._clock = clock
         self._sockets: dict[str, int] = {}
+        self._callers: dict[str, tuple[ApiKey, Caller]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, refuse or pass on one request or socket."""
@@ -144,7 +145,7 @@ class Gate:
             scope[CALLER] = caller
             if scope["method"] not in _SAFE:
                 self._check_change(scope, caller)
-                receive = await _whole_body(scope, receive)
+                receive = await whole_body(scope, receive)
             await self._app(scope, receive, tell)
         except Problem as problem:
             caller = _refused(caller, problem, trail)
@@ -173,7 +174,7 @@ class Gate:
             figures.socket("/ws", 1)
             trail.status = 101
             try:
-                await self._while_in(trail.is_still_in, scope, receive, send)
+                await self._while_in(trail, scope, receive, send)
             finally:
                 figures.socket("/ws", -1)
                 self._sockets[caller.key_id] -= 1
@@ -186,15 +187,13 @@ class Gate:
         finally:
             self._note(scope, caller, "WS", trail.status, trail.began_s)
 
-    async def _while_in(
-        self, is_still_in: Callable[[], bool], scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _while_in(self, trail: _Trail, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a socket on until it ends, or until whoever holds it would be refused."""
         serving = asyncio.ensure_future(self._app(scope, receive, send))
         try:
             while not serving.done():
                 await asyncio.wait({serving}, timeout=STILL_S)
-                if not serving.done() and not is_still_in():
+                if not serving.done() and not self._is_still_in(trail):
                     serving.cancel()
                     with contextlib.suppress(asyncio.CancelledError, Exception):
                         await serving
@@ -255,8 +254,7 @@ class Gate:
         if scope["type"] == "websocket" and origin is None:
             admission.figures.refused("origin")
             raise Problem(403, "a browser's socket names its origin", "Origin")
-        held = cookie or ""
-        trail.is_still_in = lambda: admission.sessions.find(held) is not None
+        trail.cookie = cookie or ""
         return Caller("owner", _OWNER, is_browser=True, csrf_token=session.csrf_token)
 
     def _by_key(self, text: str, client: str, trail: _Trail) -> Caller:
@@ -278,14 +276,27 @@ class Gate:
             if not guess.is_allowed:
                 raise Problem(429, "too many wrong keys came from this address", retry_after_s=60)
             raise Problem(401, "this key is not valid", "Authorization")
-        trail.refused = f"too often {found.key_id}"
         self._limit(found.key_id, found.rate_per_minute, trail)
-        trail.is_still_in = lambda: self._is_valid(text)
-        return Caller(found.key_id, frozenset(str(each) for each in found.scopes))
+        trail.key = text
+        return self._caller(found)
 
-    def _is_valid(self, text: str) -> bool:
+    def _caller(self, key: ApiKey) -> Caller:
+        """Return who shows a key: made once as long as the key is the same."""
+        known = self._callers.get(key.key_id)
+        if known is not None and known[0] is key:
+            return known[1]
+        caller = Caller(key.key_id, frozenset(str(each) for each in key.scopes))
+        if len(self._callers) >= _CALLERS:
+            self._callers.clear()
+        self._callers[key.key_id] = key, caller
+        return caller
+
+    def _is_still_in(self, trail: _Trail) -> bool:
+        """Return whether who was let in would be let in now; an open socket is use of a session."""
+        if trail.cookie:
+            return self._admission.sessions.find(trail.cookie) is not None
         try:
-            return isinstance(self._admission.keys.find(text), ApiKey)
+            return not trail.key or isinstance(self._admission.keys.find(trail.key), ApiKey)
         except CorruptStore:
             return False
 
@@ -295,6 +306,7 @@ class Gate:
         trail.headers.append((b"ratelimit-remaining", b"%d" % allowance.remaining))
         if not allowance.is_allowed:
             self._admission.figures.refused("rate")
+            trail.refused = f"too often {name}"
             raise Problem(
                 429,
                 f"more than {per_minute} requests a minute",
@@ -365,42 +377,3 @@ def _key_text(scope: Scope) -> str | None:
             raise Problem(400, "two different keys came", "X-API-Key", "one key")
         return text.strip()
     return None if plain is None else plain.strip()
-
-
-async def _whole_body(scope: Scope, receive: Receive) -> Receive:
-    """Read a body, bounded in size and time, and return what gives it out.
-
-    Raises:
-        Problem: 413 or 408.
-    """
-    most = MCP_BODY_BYTES if scope["path"].startswith("/mcp") else BODY_BYTES
-    told = header(scope, b"content-length")
-    if told is not None and (not re.fullmatch(r"[0-9]{1,18}", told) or int(told) > most):
-        raise Problem(413, f"a body has at most {most} bytes")
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_S):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Problem(400, "the body did not come to its end")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > most:
-                    raise Problem(413, f"a body has at most {most} bytes")
-                if not message.get("more_body", False):
-                    break
-    except TimeoutError:
-        raise Problem(408, f"the body did not come within {BODY_S:g} s") from None
-    body: Message = {"type": "http.request", "body": b"".join(parts), "more_body": False}
-    is_given = False
-
-    async def again() -> Message:
-        nonlocal is_given
-        if is_given:
-            return await receive()
-        is_given = True
-        return body
-
-    return again
