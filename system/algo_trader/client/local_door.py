@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ class LocalDoor:
 
     url: str
     flight_url: str | None
-    secret: str
+    secret: str = field(repr=False)
 
     @classmethod
     def new(cls, url: str, flight_url: str | None) -> LocalDoor:

@@ -52,11 +52,6 @@ class FlightAdmission:
             raise flight.FlightUnauthenticatedError(
                 "a key is needed: the header authorization with `Bearer KEY`"
             )
-        with self.lock:
-            if not self.limits.has_left(f"failed {client}", FAILURES_PER_MINUTE):
-                raise flight.FlightUnavailableError(
-                    "too many wrong keys came from this address; try again in a minute"
-                )
         secret = self.owner_secret
         if secret and hmac.compare_digest(text.encode("utf-8", "replace"), secret.encode()):
             return Caller("local", _OWNER)
@@ -65,9 +60,14 @@ class FlightAdmission:
         except CorruptStore as error:
             raise flight.FlightUnavailableError("keys cannot be checked now") from error
         if not isinstance(found, ApiKey):
+            # Those who guess are slowed down; a right key is not locked out by them.
             with self.lock:
-                self.limits.take(f"failed {client}", FAILURES_PER_MINUTE)
+                guess = self.limits.take(f"failed {client}", FAILURES_PER_MINUTE)
             self.audit.note(f"({found})", "FLIGHT", "(key)", 401, 0, 0.0, client)
+            if not guess.is_allowed:
+                raise flight.FlightUnavailableError(
+                    "too many wrong keys came from this address; try again in a minute"
+                )
             raise flight.FlightUnauthenticatedError("this key is not valid")
         with self.lock:
             allowance = self.limits.take(found.key_id, found.rate_per_minute)

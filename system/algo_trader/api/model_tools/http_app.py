@@ -7,7 +7,7 @@ from typing import Any
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-from system.algo_trader.api.http.gate import MCP_BODY_BYTES
+from system.algo_trader.api.http.body import MCP_BODY_BYTES
 from system.algo_trader.api.http.operation_route import ROUTE
 from system.algo_trader.api.http.sending import Receive, Scope, Send, send_problem
 from system.algo_trader.api.model_tools.server import PATH, ModelServer

@@ -106,6 +106,8 @@ class SqlSandbox:
             ServiceUnavailable: If others keep asking for longer than this one may take.
             CorruptStore: If a file of the archive cannot be read.
         """
+        if not sql.isascii() and any("\ud800" <= letter <= "\udfff" for letter in sql):
+            raise UsageError("SQL is text: this holds halves of letters")
         if not self._free.acquire(timeout=timeout_s):
             raise ServiceUnavailable("too many questions in SQL are being answered")
         try:
@@ -198,4 +200,21 @@ def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.string())
     if pa.types.is_dictionary(kind):
         return column.cast(kind.value_type)
+    if pa.types.is_temporal(kind) or pa.types.is_nested(kind):
+        return _within_the_calendar(column)
+    return column
+
+
+def _within_the_calendar(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column whose dates can be written down; DuckDB's reach beyond the year 9999."""
+    try:
+        column.to_pylist()
+    except (OverflowError, ValueError):
+        try:
+            return column.cast(pa.string())
+        except pa.ArrowException:
+            raise UsageError(
+                "a column holds dates outside of the years 1 to 9999",
+                next_step="Cast it to VARCHAR.",
+            ) from None
     return column
