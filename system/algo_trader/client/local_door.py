@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from infrastructure.supervision.files import read_json, write_json
+from infrastructure.supervision.files import make_private_folder, read_json, write_json
 from system.algo_trader.realm import Realm
 
 DOOR_FILE: Final = "serve.json"
@@ -44,6 +44,8 @@ class LocalDoor:
 
     def leave(self, realm: Realm) -> None:
         """Write it down for the owner's programs."""
+        # The first thing that is written in a new home may be this.
+        make_private_folder(realm.root)
         write_json(
             _path(realm),
             {"url": self.url, "flight_url": self.flight_url, "secret": self.secret},
