@@ -44,6 +44,7 @@ class LocalDoor:
 
     def leave(self, realm: Realm) -> None:
         """Write it down for the owner's programs."""
+        # The first thing that is written in a new home may be this.
         make_private_folder(realm.root)
         write_json(
             _path(realm),

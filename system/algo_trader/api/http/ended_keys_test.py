@@ -128,6 +128,8 @@ def test_a_revoked_key_loses_its_socket(admission: Admission, tmp_path: Path) ->
     sent, app = socket_through(admission, lambda: others.revoke(key.key_id), x_api_key=text)
     assert sent[-1] == ENDED
     assert app.was_ended
+    noted = [(line["key"], line["method"], line["route"]) for line in audited(admission, tmp_path)]
+    assert noted == [(key.key_id, "WS", "/ws/ticks")]
 
 
 def test_an_expired_key_loses_its_socket(admission: Admission) -> None:

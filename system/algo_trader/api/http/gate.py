@@ -35,6 +35,7 @@ from system.algo_trader.api.operations.problem import Problem
 
 OPEN: Final = frozenset({"/health", "/health/live", "/health/ready"})
 """What strangers may ask."""
+SOCKETS: Final = frozenset({"/ws/ticks", "/ws/bars", "/ws/gex", "/ws/status"})
 SIGN_IN: Final = "/open"
 """Where the one-time link leads; the route looks at its token."""
 FAILURES_PER_MINUTE: Final = 60
@@ -364,7 +365,7 @@ def _route(scope: Mapping[str, Any]) -> str:
     known = getattr(scope.get("route"), "path", None)
     if known:
         return str(known)
-    return scope["path"] if scope["path"] in OPEN else "(other)"
+    return scope["path"] if scope["path"] in OPEN | SOCKETS else "(other)"
 
 
 def _key_text(scope: Scope) -> str | None:
