@@ -45,6 +45,7 @@ from system.algo_trader.health.checks import check_health
 from system.algo_trader.health.error_registry import ErrorRegistry
 from system.algo_trader.health.escalation import escalate_due, webhook_of
 from system.algo_trader.options.synthetic import synthetic_chain
+from system.algo_trader.pipeline.turns import short_turns
 from system.algo_trader.runtime import Runtime
 from system.algo_trader.storage.hot_keys import BARS, TICKS
 
@@ -137,6 +138,8 @@ class Service:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        # Ticks are read and answers are made by threads: a request waits for one turn of each.
+        self._stack.enter_context(short_turns())
         self._stack.callback(self.desk.work.close)
         self.audit.start()
         self._stack.callback(self.audit.close)

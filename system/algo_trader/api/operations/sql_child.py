@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -38,6 +39,7 @@ TOO_LONG: Final = "this question takes longer than"
 NARROWER: Final = "Ask for fewer rows: by symbol, by time, or summed up."
 _CPU_S: Final = 60
 """Seconds of a processor after which the process is ended even if nobody waits for it."""
+_GRACE_S: Final = 2.0
 _ROWS: Final = 256
 _NICE: Final = 10
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -74,6 +76,9 @@ class Question:
 def main() -> None:
     """Answer the question on standard input: a line of JSON, then Arrow's stream."""
     question = Question(**json.loads(sys.stdin.buffer.read()))
+    # Some functions of texts hear no interruption, nor let another thread run: the alarm ends them.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, question.timeout_s + _GRACE_S)
     # Whatever a library may say goes to standard error.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

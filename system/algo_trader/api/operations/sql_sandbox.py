@@ -146,6 +146,8 @@ def _run(asked: dict[str, Any], timeout_s: float) -> bytes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
             process.communicate()
+    if process.returncode == -signal.SIGALRM:
+        raise UsageError(f"this question takes longer than {timeout_s:g} s", next_step=_NARROWER)
     if process.returncode != 0:
         # An allocation that the operating system refuses ends some libraries on the spot.
         raise UsageError("this question takes more memory than one may", next_step=_NARROWER)
