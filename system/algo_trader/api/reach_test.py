@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from system.algo_trader.api.http.control import SERVERS
 from system.algo_trader.api.operations.catalogue import OPERATIONS
 from system.algo_trader.processes.order import VERBS
+from system.algo_trader.services import NAMES as SERVERS
 
 TRADING: Final = ("order", "trading", "account", "portfolio", "arming")
 
