@@ -34,6 +34,7 @@ def scope(query: bytes, **headers: str) -> dict[str, Any]:
 
 def asked(operation: Operation, *scopes: dict[str, Any]) -> list[list[Any]]:
     """Return the messages that each request is answered with."""
+    receive: Any = None
     stores: Any = SimpleNamespace(clock=VirtualClock(NOW_NS))
 
     async def story() -> list[list[Any]]:
@@ -47,7 +48,7 @@ def asked(operation: Operation, *scopes: dict[str, Any]) -> list[list[Any]]:
 
             told.append(messages)
             try:
-                await route(each, send, send)
+                await route(each, receive, send)
             except BrokenOff as error:
                 messages.append(error)
         return told
