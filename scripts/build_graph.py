@@ -42,6 +42,7 @@ ROOT_FILES = (
     "Dockerfile",
     "deploy/systemd",
     "docker-compose.yml",
+    "docs/api.md",
     "docs/data.md",
     "pyproject.toml",
     "requirements_runtime_lock.txt",

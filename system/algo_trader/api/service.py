@@ -158,7 +158,7 @@ class Service:
         await self.models.start()
         self._loop.run_in_executor(None, self._warm)
         if self._flight_port:
-            self._stack.callback(self._start_flight().shutdown)
+            self._stack.callback(self._start_flight().close)
         self._is_ready = True
         return self
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import re
+import signal
+import threading
+import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,9 +24,17 @@ from infrastructure.errors import (
     MissingService,
     NetworkError,
     NoDataError,
+    RateLimited,
+    ServiceUnavailable,
+    StackError,
     UsageError,
 )
+from infrastructure.exchange.calendars import calendar
+from infrastructure.simulators.schwab.tls import self_signed
 from system.algo_trader.client import AsyncClient, Client
+from system.algo_trader.client.result import Result
+from system.algo_trader.market.bars import Bars, Series
+from system.algo_trader.market.source import Source
 from system.algo_trader.market.timeframe import Timeframe
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.records import TRADES
@@ -30,9 +44,12 @@ from system.algo_trader.testing.running_service import (
     RunningService,
     free_port,
     running_service,
+    walk,
 )
 
 START = "2024-01-02"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "api.md"
+"""Its own README: docs/api.md."""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +73,28 @@ def bulk(service: RunningService) -> Iterator[Client]:
 
 def flight_url(service: RunningService) -> str:
     return f"grpc://127.0.0.1:{service.flight_port}"
+
+
+def minutes_of(first: date, last: date) -> Any:
+    """Return the starts of all regular minutes, int64 ns, shape (n,)."""
+    exchange = calendar("XNYS")
+    return np.concatenate([
+        exchange.expected_bar_starts("1m", *each.rth[0], "rth")
+        for each in exchange.sessions(first, last)
+    ])  # fmt: skip
+
+
+def seed_bars(archive: Archive, symbol: str, starts: Any) -> None:
+    close = walk(len(starts), 5, 1000.0)
+    archive.append(
+        Bars.of(
+            Series(symbol, Timeframe.M1, source=Source.SCHWAB_SIM),
+            start=starts, open=close, high=close + 0.05, low=close - 0.05, close=close,
+            volume=np.full(len(starts), 100), fetched_at=int(starts[-1]) + 86_400 * 10**9,
+            is_synthetic=True,
+        ),
+        f"seed/{symbol}",
+    )  # fmt: skip
 
 
 def test_a_history_is_the_archives_by_either_way(
@@ -104,8 +143,14 @@ def test_a_contract_is_one_row_of_its_chain(client: Client) -> None:
     row = next(each for each in chain if each["right"] == "C")
     day = row["expiry"].replace("-", "")[2:]
     symbol = f"{'SPX':<6}{day}C{round(row['strike'] * 1000):08d}"
-    found = client.option_quote(symbol)
-    assert (found["bid"], found["ask"]) == (row["bid"], row["ask"])
+    for found in (
+        client.option_quote(symbol),
+        client.option_quote(CHAIN_SYMBOL, row["expiry"], row["strike"], "C"),
+    ):
+        assert found.one() == row
+        assert found.facts["is_synthetic"] is True
+    with pytest.raises(NoDataError, match="Strikes near it"):
+        client.option_quote(CHAIN_SYMBOL, row["expiry"], row["strike"] + 0.5, "C")
     with pytest.raises(UsageError, match="no option"):
         client.option_quote("AAPL")
 
@@ -123,18 +168,47 @@ def test_what_a_chain_says_adds_up(client: Client) -> None:
         client.quote("AAPL")
 
 
-def test_the_asynchronous_client_answers_the_same(service: RunningService, client: Client) -> None:
-    async def ask() -> None:
-        async with AsyncClient(service.url, service.key("read:ticks", "read:options")) as mine:
-            history, gex, levels = await asyncio.gather(
-                mine.history("AAPL", "1m", START), mine.gex(CHAIN_SYMBOL), mine.levels("AAPL")
-            )
-            assert history.arrow().equals(client.history("AAPL", "1m", START).arrow())
-            assert gex.arrow().equals(client.gex(CHAIN_SYMBOL).arrow())
-            assert levels.summary["date"] == "2024-01-31"
-            with pytest.raises(NoDataError):
-                await mine.quote("AAPL")
+VERBS: list[tuple[str, tuple[Any, ...]]] = [
+    ("quote", ("AAPL",)),
+    ("quotes", (["AAPL", "MSFT"],)),
+    ("history", ("AAPL", "1m", START)),
+    ("history", ("MSFT",)),
+    ("trades", ("AAPL", START)),
+    ("chain", (CHAIN_SYMBOL,)),
+    ("gex", (CHAIN_SYMBOL,)),
+    ("gex_history", (CHAIN_SYMBOL,)),
+    ("levels", ("AAPL", "2024-01-31")),
+    ("metrics", (CHAIN_SYMBOL,)),
+    ("quality", ("AAPL",)),
+]
 
+
+@pytest.mark.parametrize("is_bulk", [False, True])
+def test_every_verb_answers_a_coroutine_as_it_answers_others(
+    service: RunningService, is_bulk: bool
+) -> None:
+    key = service.key("read:ticks", "read:options")
+    url = flight_url(service) if is_bulk else None
+
+    def outcome(found: Result) -> tuple[Any, ...]:
+        # Ages go on between two questions.
+        return found.arrow(), {**found.facts, "age_s": 0}
+
+    async def ask() -> None:
+        async with AsyncClient(service.url, key, flight_url=url) as mine:
+            for (verb, words), expected in zip(VERBS, answers, strict=True):
+                try:
+                    assert outcome(await getattr(mine, verb)(*words)) == expected, verb
+                except NoDataError as error:
+                    assert str(error) == expected, verb
+
+    answers: list[Any] = []
+    with Client(service.url, key, flight_url=url) as client:
+        for verb, words in VERBS:
+            try:
+                answers.append(outcome(getattr(client, verb)(*words)))
+            except NoDataError as error:
+                answers.append(str(error))
     asyncio.run(ask())
 
 
@@ -181,6 +255,133 @@ def test_what_is_refused_says_why(service: RunningService, client: Client, bulk:
         pytest.raises(NetworkError),
     ):
         nobody.history("AAPL", "1m", START)
+
+
+def test_a_history_of_three_hundred_thousand_rows_is_streamed_whole(
+    service: RunningService, client: Client, bulk: Client
+) -> None:
+    archive = Archive(service.realm.archive)
+    starts = minutes_of(date(2020, 11, 2), date(2023, 12, 29))
+    seed_bars(archive, "LONG", starts)
+    stored = archive.winners("LONG", Timeframe.M1)
+    assert len(stored) >= 300_000
+    for asked in (client, bulk):
+        found = asked.history("LONG", "1m", "2020-01-01")
+        times = found.arrow().column("time").cast("int64").to_numpy()
+        assert np.array_equal(times, stored.start)
+        assert np.array_equal(found.arrow().column("close").to_numpy(), stored.floats("close"))
+        assert found.facts["rows"] == len(stored)
+        assert found.facts["age_s"] > 0
+
+
+def test_rates_hold_over_flight_and_say_when_to_come_back(service: RunningService) -> None:
+    waits: list[float] = []
+    key = service.key("read:ticks", rate=10)
+    with (
+        Client(service.url, key, flight_url=flight_url(service), sleep=waits.append) as asked,
+        pytest.raises(RateLimited, match="10 calls a minute") as limited,
+    ):
+        for _ in range(11):
+            asked.history("AAPL", "1m", START, limit=1)
+    assert len(waits) == 2
+    assert 0 < (limited.value.retry_after_s or 0) <= 7
+
+
+def test_what_both_doors_were_asked_is_in_the_audit(service: RunningService, bulk: Client) -> None:
+    bulk.history("AAPL", "1m", START)
+    path = service.realm.root / "api_audit.jsonl"
+    deadline = time.monotonic() + 20
+    while '"FLIGHT","route":"/candles","status":200' not in path.read_text():
+        assert time.monotonic() < deadline, path.read_text()[-500:]
+        threading.Event().wait(0.05)
+
+
+def test_a_service_that_dies_amid_an_answer_is_an_error_not_half_a_history(
+    tmp_path: Path,
+) -> None:
+    with running_service(tmp_path / "home", flight=True) as service:
+        key = service.key("read:ticks")
+        seed_bars(
+            Archive(service.realm.archive), "LONG", minutes_of(date(2014, 1, 2), date(2023, 12, 29))
+        )
+        for url in (None, flight_url(service)):
+            with Client(service.url, key, flight_url=url, sleep=lambda _: None) as asked:
+                assert len(asked.history("AAPL", "1m", START)) > 0
+        # A caller that never reads does not keep the service from ending.
+        wire = flight.FlightClient(flight_url(service))
+        options = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {key}".encode())])
+        parameters = {"symbol": "LONG", "timeframe": "1m", "start_time": START, "limit": 1_000_000}
+        parameters["start_time"] = "2014-01-01"
+        command = json.dumps({"operation": "candles", "parameters": parameters}).encode()
+        reader = wire.do_get(flight.Ticket(command), options)
+        reader.read_chunk()
+        outcomes: list[object] = []
+
+        def long(url: str | None) -> None:
+            try:
+                with Client(service.url, key, flight_url=url, sleep=lambda _: None) as asked:
+                    outcomes.append(asked.history("LONG", "1m", "2014-01-01"))
+            except (NetworkError, ServiceUnavailable) as error:
+                outcomes.append(error)
+
+        asking = [threading.Thread(target=long, args=(u,)) for u in (None, flight_url(service))]
+        for thread in asking:
+            thread.start()
+        threading.Event().wait(0.3)
+        service.process.send_signal(signal.SIGKILL)
+        for thread in asking:
+            thread.join(60)
+        assert [type(each) for each in outcomes if not isinstance(each, StackError)] == []
+        assert len(outcomes) == 2
+        wire.close()
+
+
+def test_a_service_ends_in_time_though_a_caller_of_flight_does_not_read(tmp_path: Path) -> None:
+    with running_service(tmp_path / "home", flight=True) as service:
+        key = service.key("read:ticks")
+        seed_bars(
+            Archive(service.realm.archive), "LONG", minutes_of(date(2014, 1, 2), date(2023, 12, 29))
+        )
+        wire = flight.FlightClient(flight_url(service))
+        options = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {key}".encode())])
+        parameters = {
+            "symbol": "LONG", "timeframe": "1m", "start_time": "2014-01-01", "limit": 1_000_000,
+        }  # fmt: skip
+        command = json.dumps({"operation": "candles", "parameters": parameters}).encode()
+        reader = wire.do_get(flight.Ticket(command), options)
+        reader.read_chunk()
+        service.process.send_signal(signal.SIGTERM)
+        service.process.wait(30)
+        wire.close()
+
+
+def test_the_services_own_certificate_is_enough(tmp_path: Path) -> None:
+    identity = self_signed(tmp_path / "tls")
+    home = tmp_path / "home"
+    words = ("--certificate", str(identity.certificate), "--certificate-key", str(identity.key))
+    with running_service(home, flight=True, options=words, certificate=identity.certificate) as own:
+        url, by_flight = f"https://127.0.0.1:{own.port}", f"grpc+tls://127.0.0.1:{own.flight_port}"
+        key = own.key("read:ticks")
+        for where in (None, by_flight):
+            with Client(url, key, flight_url=where, certificate=identity.certificate) as asked:
+                assert len(asked.history("AAPL", "1m", START)) > 0
+            with Client(url, key, flight_url=where) as wary, pytest.raises(NetworkError):
+                wary.history("AAPL", "1m", START)
+
+
+def test_the_examples_of_the_document_run(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ALGO_TRADER_HOME", str(service.home))
+    text = DOCUMENT.read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        names = {"KEY": service.key("read:ticks"), "FLIGHT_URL": flight_url(service)}
+        exec(compile(block, str(DOCUMENT), "exec"), names)
+    said = capsys.readouterr().out
+    assert "levels.v1" in said
+    assert "schwab-sim" in said
 
 
 def test_flight_lists_what_a_key_may_ask(service: RunningService) -> None:

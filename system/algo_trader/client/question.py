@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from infrastructure.errors import NoDataError, UsageError
-from infrastructure.exchange.symbology import Option, parse_symbol
+from infrastructure.errors import UsageError
 from system.algo_trader.client.result import Result
 
 PREFIX: Final = "/api/v1"
 ALL_ROWS: Final = 1_000_000
+"""The most rows of one answer; longer ranges are asked for in several."""
+LAST_ROWS: Final = 10_000
+"""How many of the last bars are given where no start is said."""
 When = str | date | datetime | None
 
 
@@ -27,6 +29,8 @@ class Question:
         parameters: Those in the query.
         in_path: Those in the path; over Flight they stand with the others.
         is_bulk: Whether its answer may be long.
+        is_whole: Whether all rows of the range are asked for, however many.
+        content: What is posted; None for a plain question.
     """
 
     operation: str
@@ -34,6 +38,12 @@ class Question:
     parameters: dict[str, str]
     in_path: dict[str, str]
     is_bulk: bool = False
+    is_whole: bool = False
+    content: dict[str, Any] | None = None
+
+    def but(self, **parameters: str) -> Question:
+        """Return it with some parameters changed."""
+        return replace(self, parameters={**self.parameters, **parameters})
 
     def command(self) -> dict[str, Any]:
         """Return it as the content of a Flight ticket."""
@@ -54,13 +64,16 @@ def history(
     session: str | None = None,
     adjustment: str | None = None,
     rolls: str | None = None,
-    limit: int = ALL_ROWS,
+    limit: int | None = None,
 ) -> Question:
-    """Ask for bars; without a start for the last ones, as many as the limit says."""
+    """Ask for bars; without a start for the last ones."""
+    is_whole = start is not None and limit is None
+    if limit is None:
+        limit = ALL_ROWS if is_whole else LAST_ROWS
     return _plain(
-        "candles", "/candles", is_bulk=True, symbol=symbol, timeframe=timeframe,
+        "candles", "/candles", is_bulk=True, is_whole=is_whole, symbol=symbol, timeframe=timeframe,
         start_time=_instant(start), end_time=_instant(end), session=session,
-        adjustment=adjustment, rolls=rolls, limit=limit if start or limit < ALL_ROWS else 10_000,
+        adjustment=adjustment, rolls=rolls, limit=limit,
     )  # fmt: skip
 
 
@@ -69,7 +82,8 @@ def trades(symbols: Sequence[str] | str, start: When, end: When, kind: str = "tr
     if start is None:
         raise UsageError("trades are asked for from an instant on", next_step="Give `start`.")
     return _plain(
-        "ticks_historical", "/ticks/historical", is_bulk=True, symbols=_joined(symbols), kind=kind,
+        "ticks_historical", "/ticks/historical", is_bulk=True, is_whole=True,
+        symbols=_joined(symbols), kind=kind,
         start_time=_instant(start), end_time=_instant(end), limit=ALL_ROWS,
     )  # fmt: skip
 
@@ -112,33 +126,10 @@ def quality(symbols: Sequence[str] | str | None, timeframe: str, days: int) -> Q
     return _plain("quality", "/quality", symbols=named, timeframe=timeframe, days=days)
 
 
-def option_of(symbol: str) -> Option:
-    """Return the contract that a symbol names.
-
-    Raises:
-        UsageError: If it names none.
-    """
-    found = parse_symbol(symbol)
-    if not isinstance(found, Option):
-        raise UsageError(
-            f"{symbol!r} is no option", next_step="Write it as Schwab does: AAPL  260116C00200000."
-        )
-    return found
-
-
-def one_contract(found: Result, option: Option) -> dict[str, Any]:
-    """Return the row of one contract.
-
-    Raises:
-        NoDataError: If the chain does not list it.
-    """
-    right = str(option.right)[:1].upper()
-    for row in found.rows():
-        if row["right"] == right and abs(row["strike"] - float(option.strike)) < 1e-9:
-            return {**row, "facts": dict(found.facts)}
-    raise NoDataError(
-        f"the chain of {option.underlying.to_schwab()} does not list {option.to_schwab()}"
-    )
+def sql(text: str, max_rows: int | None) -> Question:
+    """Ask in SQL."""
+    content = {"sql": text} if max_rows is None else {"sql": text, "max_rows": max_rows}
+    return Question("sql", PREFIX + "/sql", {}, {}, content=content)
 
 
 def check_tape(found: Result, symbols: Sequence[str] | str, *, sampled: bool) -> Result:
@@ -156,8 +147,10 @@ def check_tape(found: Result, symbols: Sequence[str] | str, *, sampled: bool) ->
     return found
 
 
-def _plain(operation: str, path: str, *, is_bulk: bool = False, **given: Any) -> Question:
-    return Question(operation, PREFIX + path, _texts(given), {}, is_bulk)
+def _plain(
+    operation: str, path: str, *, is_bulk: bool = False, is_whole: bool = False, **given: Any
+) -> Question:
+    return Question(operation, PREFIX + path, _texts(given), {}, is_bulk, is_whole)
 
 
 def _of_symbol(operation: str, path: str, symbol: str, **given: Any) -> Question:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from infrastructure.errors import ServiceUnavailable, UsageError
+from infrastructure.errors import NoDataError, ServiceUnavailable, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,8 @@ class Result:
     Attributes:
         table: Its rows; instants are timestamps of nanoseconds UTC.
         facts: `source`, `licence`, `is_simulated`, `is_synthetic`, `is_sampled`, `as_of`, `gaps`,
-            `stale_because` and, where one page was asked for, `next`.
+            `age_s` (of the newest row when it was sent), `stale_because` and, where one page was
+            asked for, `next`.
         summary: What is no row; empty where there is nothing.
     """
 
@@ -64,9 +65,32 @@ class Result:
         found: list[dict[str, Any]] = self.table.to_pylist()
         return found
 
+    def one(self) -> dict[str, Any]:
+        """Return the only row as plain values.
 
-def result_of_stream(content: bytes) -> Result:
+        Raises:
+            NoDataError: If there is none, or more than one.
+        """
+        if len(self) != 1:
+            raise NoDataError(f"there are {len(self)} rows where one was expected")
+        return self.rows()[0]
+
+    def first(self, count: int) -> Result:
+        """Return the first rows."""
+        return Result(self.table.slice(0, count), {**self.facts, "rows": count}, self.summary)
+
+    def where(self, mask: pa.Array) -> Result:
+        """Return the rows that a mask chooses."""
+        table = self.table.filter(mask)
+        return Result(table, {**self.facts, "rows": table.num_rows}, self.summary)
+
+
+def result_of_stream(content: bytes, *, age_s: float | None = None) -> Result:
     """Return the answer that an Arrow stream holds.
+
+    Args:
+        content: The stream.
+        age_s: Of its newest row; None where the stream says it itself.
 
     Raises:
         ServiceUnavailable: If the stream was cut off.
@@ -86,6 +110,8 @@ def result_of_stream(content: bytes) -> Result:
             table = pa.Table.from_batches(batches, reader.schema.remove_metadata())
     except (pa.ArrowException, OSError) as error:
         raise ServiceUnavailable(f"the service's answer was cut off: {error}") from error
+    if age_s is not None:
+        told = [{**each, "age_s": age_s} for each in told]
     return result_of(table, told)
 
 
@@ -96,6 +122,7 @@ def result_of(table: pa.Table, told: Iterable[Mapping[str, Any]]) -> Result:
     for page in pages[1:]:
         facts = _both(facts, page)
     facts["rows"] = table.num_rows
+    facts.setdefault("age_s", None)
     summary = facts.pop("summary", None) or {}
     return Result(table.replace_schema_metadata(None), facts, summary)
 
@@ -106,6 +133,7 @@ def _both(facts: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     flags = ("is_simulated", "is_synthetic", "is_sampled")
     licences = [each for page in (facts, more) if (each := page.get("licence"))]
     gaps = [*facts.get("gaps", []), *more.get("gaps", [])]
+    ages = [facts.get("age_s"), more.get("age_s")]
     unique = {json.dumps(gap, sort_keys=True): gap for gap in gaps}
     return {
         **facts,
@@ -113,6 +141,7 @@ def _both(facts: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
         "licence": " ".join(dict.fromkeys(licences)) or None,
         **{flag: bool(facts.get(flag)) or bool(more.get(flag)) for flag in flags},
         "as_of": max(filter(None, (facts.get("as_of"), more.get("as_of"))), default=None),
+        "age_s": min((a for a in ages if a is not None), default=None),
         "stale_because": facts.get("stale_because") or more.get("stale_because"),
         "gaps": list(unique.values()),
         "gaps_in_all": len(unique),

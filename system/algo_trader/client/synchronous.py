@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx2
 
-from infrastructure.errors import NetworkError
 from system.algo_trader.client import question
 from system.algo_trader.client.bulk import Bulk
-from system.algo_trader.client.connection import Connection, failure_of, wait_of
+from system.algo_trader.client.connection import Connection
+from system.algo_trader.client.continuation import continued, joined
+from system.algo_trader.client.contract import Contract
+from system.algo_trader.client.http_answer import TIMEOUT_S, away, result_in
 from system.algo_trader.client.question import Question, When
-from system.algo_trader.client.result import Result, result_of_stream
+from system.algo_trader.client.refusal import Refused
+from system.algo_trader.client.result import Result
 
 
 class Client:
@@ -25,7 +29,8 @@ class Client:
         url: Of the service; `ALGO_TRADER_URL`, else this home's running one.
         key: An API key; `ALGO_TRADER_API_KEY`, else what opens this home's service for its owner.
         flight_url: Of Flight, by which histories come where it is known.
-        timeout_s: Seconds for each answer.
+        timeout_s: Seconds for a connection, and for each part of an answer over HTTP.
+        certificate: PEM file of a service whose certificate nobody vouches for.
         transport: Carries requests; tests give one.
         sleep: Waits between attempts, seconds.
 
@@ -40,19 +45,21 @@ class Client:
         key: str | None = None,
         *,
         flight_url: str | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: float = TIMEOUT_S,
+        certificate: Path | str | None = None,
         transport: httpx2.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        where = Connection.of(url, key, flight_url)
+        where = Connection.of(url, key, flight_url, certificate)
         self._http = httpx2.Client(
             base_url=where.url,
             headers=where.headers,
             timeout=timeout_s,
+            verify=where.trust(),
             trust_env=False,
             transport=transport,
         )
-        self._bulk = None if where.flight_url is None else Bulk(where.flight_url, where.key)
+        self._bulk = Bulk.of(where)
         self._sleep = sleep
 
     def __enter__(self) -> Self:
@@ -72,10 +79,9 @@ class Client:
         if self._bulk is not None:
             self._bulk.close()
 
-    def quote(self, symbol: str) -> dict[str, Any]:
-        """Return the newest quote of a symbol with the facts of the answer; errors as `ask`."""
-        found = self.quotes([symbol])
-        return {**found.rows()[0], "facts": dict(found.facts)}
+    def quote(self, symbol: str) -> Result:
+        """Return the newest quote of a symbol: one row; errors as `ask`."""
+        return self.ask(question.quotes([symbol]))
 
     def quotes(self, symbols: Sequence[str] | str) -> Result:
         """Return the newest quotes; symbols of which nobody has one are left out."""
@@ -89,7 +95,7 @@ class Client:
         Args:
             symbol: The instrument, or a continuous future as `ES.c.0`.
             timeframe: 1s to 1mo.
-            start: The first start; without one, the last bars are given.
+            start: The first start; without one, the last bars are given (10,000, or `limit`).
             end: The instant before which they start.
             **more: session, adjustment, rolls, limit.
         """
@@ -124,11 +130,23 @@ class Client:
         """Return the contracts of an underlying."""
         return self.ask(question.chain(symbol, expiry, right, strikes, at))
 
-    def option_quote(self, symbol: str) -> dict[str, Any]:
-        """Return the quote of one contract by its OSI symbol."""
-        option = question.option_of(symbol)
-        asked = question.chain(option.underlying.to_schwab(), option.expiry, None, None, None)
-        return question.one_contract(self.ask(asked), option)
+    def option_quote(
+        self,
+        symbol: str,
+        expiry: date | str | None = None,
+        strike: float | None = None,
+        right: str | None = None,
+    ) -> Result:
+        """Return the quote of one contract: one row.
+
+        Args:
+            symbol: Its OSI symbol; or the underlying, with the three others.
+            expiry: Its date.
+            strike: Dollars.
+            right: C or P.
+        """
+        contract = Contract.of(symbol, expiry, strike, right)
+        return contract.row_in(self.ask(contract.chain()))
 
     def gex(self, symbol: str, *, at: When = None) -> Result:
         """Return gamma exposure by strike; `summary` has flip and walls."""
@@ -143,13 +161,13 @@ class Client:
     def levels(
         self,
         symbol: str,
-        day: date | str | None = None,
+        date: date | str | None = None,
         *,
         session: str | None = None,
         pivot: str | None = None,
     ) -> Result:
         """Return pivots and VWAP of a trading date; `summary` is the document levels.v1."""
-        return self.ask(question.levels(symbol, day, session, pivot))
+        return self.ask(question.levels(symbol, date, session, pivot))
 
     def metrics(self, symbol: str) -> Result:
         """Return the key figures of a symbol."""
@@ -160,6 +178,15 @@ class Client:
     ) -> Result:
         """Return coverage by symbol and day."""
         return self.ask(question.quality(symbols, timeframe, days))
+
+    def sql(self, text: str, *, max_rows: int | None = None) -> Result:
+        """Return what a SELECT over the archive finds.
+
+        Args:
+            text: The statement.
+            max_rows: The most rows; the service says how many it allows.
+        """
+        return self.ask(question.sql(text, max_rows))
 
     def ask(self, asked: Question) -> Result:
         """Ask anything of the catalogue.
@@ -172,27 +199,34 @@ class Client:
             ServiceUnavailable: If the service or a store behind it is away.
             NetworkError: If nobody answers.
         """
-        if asked.is_bulk and self._bulk is not None:
-            return self._bulk.ask(asked)
+        parts: list[Result] = []
+        following: Question | None = asked
+        while following is not None:
+            found, following = continued(following, self._answered(following))
+            parts.append(found)
+        return joined(parts)
+
+    def _answered(self, asked: Question) -> Result:
+        """Ask until there is an answer, or asking again makes no sense."""
         attempt = 0
         while True:
             try:
-                answer = self._http.get(asked.path, params=asked.parameters)
-            except httpx2.HTTPError as error:
-                raise NetworkError(f"the service does not answer: {error}") from error
-            if answer.status_code == 200:
-                return result_of_stream(answer.content)
-            wait_s = wait_of(answer.status_code, answer.headers.get("retry-after"), attempt)
-            if wait_s is None:
-                raise failure_of(answer.status_code, problem_in(answer))
+                return self._once(asked)
+            except Refused as refused:
+                wait_s = refused.wait_s(attempt)
+                if wait_s is None:
+                    raise refused.error() from None
             self._sleep(wait_s)
             attempt += 1
 
-
-def problem_in(answer: httpx2.Response) -> dict[str, Any]:
-    """Return the problem of an answer, empty where it holds none."""
-    try:
-        found = answer.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    def _once(self, asked: Question) -> Result:
+        if asked.is_bulk and self._bulk is not None:
+            return self._bulk.ask(asked)
+        method = "GET" if asked.content is None else "POST"
+        try:
+            answer = self._http.request(
+                method, asked.path, params=asked.parameters or None, json=asked.content
+            )
+        except httpx2.HTTPError as error:
+            raise away(error) from error
+        return result_in(answer)

@@ -171,7 +171,12 @@ class RunningService:
 
 @contextlib.contextmanager
 def running_service(
-    home: Path, *, seeded: bool = True, flight: bool = False, options: Sequence[str] = ()
+    home: Path,
+    *,
+    seeded: bool = True,
+    flight: bool = False,
+    options: Sequence[str] = (),
+    certificate: Path | None = None,
 ) -> Iterator[RunningService]:
     """Run the service for the length of a block.
 
@@ -180,6 +185,7 @@ def running_service(
         seeded: Whether its archive gets the data of `seed_archive`.
         flight: Whether it answers Flight too.
         options: Further words of `serve`.
+        certificate: What it shows, if the words make it speak TLS.
     """
     if seeded:
         seed_archive(Archive(Realm.sim(home).archive))
@@ -188,7 +194,7 @@ def running_service(
     process = CommandLine(home).start("--sim", "serve", *words)
     service = RunningService(home, port, flight_port, process)
     try:
-        _wait(service)
+        _wait(service, certificate)
         yield service
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -201,14 +207,16 @@ def running_service(
         CommandLine(home).run("services", "stop")
 
 
-def _wait(service: RunningService) -> None:
+def _wait(service: RunningService, certificate: Path | None) -> None:
+    url = service.url if certificate is None else f"https://127.0.0.1:{service.port}"
+    verified = True if certificate is None else str(certificate)
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         if service.process.poll() is not None:
             _, said = service.process.communicate()
             raise AssertionError(f"the service ended: {said}")
         with contextlib.suppress(requests.RequestException):
-            if requests.get(f"{service.url}/health/ready", timeout=1).status_code == 200:
+            if requests.get(f"{url}/health/ready", timeout=1, verify=verified).status_code == 200:
                 return
         time.sleep(0.05)
     raise AssertionError("the service did not become ready")

@@ -11,15 +11,23 @@ from typing import Any, Final
 from pyarrow import flight
 
 from infrastructure.errors import CorruptStore
+from infrastructure.logging import get_logger
 from system.algo_trader.api.access.api_key import ApiKey, KeyScope
 from system.algo_trader.api.access.audit import Audit
 from system.algo_trader.api.access.key_store import KeyStore
 from system.algo_trader.api.access.rate_limit import RateLimits
+from system.algo_trader.api.flight.refusal import refusal_of
 from system.algo_trader.api.http.caller import Caller
+from system.algo_trader.api.operations.problem import Problem
 
 MIDDLEWARE: Final = "admission"
+METHOD: Final = "FLIGHT"
 FAILURES_PER_MINUTE: Final = 60
+_STRANGERS: Final = "failed flight"
+_UNKNOWN: Final = "flight"
+"""The address of those who are refused at once: Flight tells it only to calls that go on."""
 _OWNER: Final = frozenset(str(each) for each in KeyScope)
+_log = get_logger("api.flight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,43 +48,49 @@ class FlightAdmission:
     owner_secret: str
     lock: threading.Lock
 
-    def caller_of(self, headers: Mapping[str, Sequence[Any]], client: str) -> Caller:
+    def caller_of(self, headers: Mapping[str, Sequence[Any]]) -> Caller:
         """Return who asks.
 
         Raises:
-            FlightUnauthenticatedError: Without a valid key.
-            FlightUnavailableError: If that one asks too often, or keys cannot be checked.
+            Problem: Without a valid key, if that one asks too often, or keys cannot be checked.
         """
         text = _key_text(headers)
         if text is None:
-            raise flight.FlightUnauthenticatedError(
-                "a key is needed: the header authorization with `Bearer KEY`"
-            )
+            self._note("(a key is needed)", 401)
+            raise Problem(
+                401, "a key is needed", "authorization",
+                "authorization: Bearer KEY, or x-api-key: KEY",
+            )  # fmt: skip
         secret = self.owner_secret
         if secret and hmac.compare_digest(text.encode("utf-8", "replace"), secret.encode()):
             return Caller("local", _OWNER)
         try:
             found = self.keys.find(text)
         except CorruptStore as error:
-            raise flight.FlightUnavailableError("keys cannot be checked now") from error
+            _log.error("%s", error)
+            raise Problem(503, "keys cannot be checked now", retry_after_s=30) from error
         if not isinstance(found, ApiKey):
             # Those who guess are slowed down; a right key is not locked out by them.
             with self.lock:
-                guess = self.limits.take(f"failed {client}", FAILURES_PER_MINUTE)
-            self.audit.note(f"({found})", "FLIGHT", "(key)", 401, 0, 0.0, client)
+                guess = self.limits.take(_STRANGERS, FAILURES_PER_MINUTE)
             if not guess.is_allowed:
-                raise flight.FlightUnavailableError(
-                    "too many wrong keys came from this address; try again in a minute"
-                )
-            raise flight.FlightUnauthenticatedError("this key is not valid")
+                self._note(f"({found})", 429)
+                raise Problem(429, "too many wrong keys came", retry_after_s=60)
+            self._note(f"({found})", 401)
+            raise Problem(401, "this key is not valid", "authorization")
         with self.lock:
             allowance = self.limits.take(found.key_id, found.rate_per_minute)
         if not allowance.is_allowed:
-            raise flight.FlightUnavailableError(
-                f"more than {found.rate_per_minute} calls a minute; "
-                f"try again in {allowance.retry_after_s:.0f} s"
+            self._note(found.key_id, 429)
+            raise Problem(
+                429,
+                f"more than {found.rate_per_minute} calls a minute",
+                retry_after_s=max(1, round(allowance.retry_after_s + 0.5)),
             )
         return Caller(found.key_id, frozenset(str(each) for each in found.scopes))
+
+    def _note(self, who: str, status: int) -> None:
+        self.audit.note(who, METHOD, "(key)", status, 0, 0.0, _UNKNOWN)
 
 
 class AdmittedCall(flight.ServerMiddleware):  # type: ignore[misc]
@@ -84,13 +98,11 @@ class AdmittedCall(flight.ServerMiddleware):  # type: ignore[misc]
 
     Args:
         caller: Who.
-        client: From which address.
     """
 
-    def __init__(self, caller: Caller, client: str) -> None:
+    def __init__(self, caller: Caller) -> None:
         super().__init__()
         self.caller = caller
-        self.client = client
 
 
 class AdmissionFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]
@@ -105,8 +117,15 @@ class AdmissionFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]
         self._admission = admission
 
     def start_call(self, info: Any, headers: Mapping[str, Sequence[Any]]) -> AdmittedCall:
-        """Return the call's caller; errors as `FlightAdmission.caller_of`."""
-        return AdmittedCall(self._admission.caller_of(headers, "flight"), "flight")
+        """Return the call's caller.
+
+        Raises:
+            FlightError: What `FlightAdmission.caller_of` says, as the error of its kind.
+        """
+        try:
+            return AdmittedCall(self._admission.caller_of(headers))
+        except Problem as problem:
+            raise refusal_of(problem) from None
 
 
 def _key_text(headers: Mapping[str, Sequence[Any]]) -> str | None:

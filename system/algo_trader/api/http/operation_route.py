@@ -32,6 +32,7 @@ from system.algo_trader.api.operations.rendering import (
     render,
 )
 from system.algo_trader.api.operations.stores import Stores
+from system.algo_trader.api.operations.streaming import is_long, pages_of
 
 ROUTE: Final = "algo_trader.route"
 """The key of an ASGI scope under which a route notes the template of its path."""
@@ -87,7 +88,7 @@ class OperationRoute:
             kept = self._desk.cache.fresh(key, now_s, self._check_s)
             if kept is None:
                 values = self._values(scope, query)
-                if values.get("limit", 0) > PAGE_ROWS:
+                if is_long(values):
                     await self._stream(scope, send, values, form)
                     return
                 kept = await self._desk.cache.find(key, lambda: self._find(key, values, form))
@@ -151,8 +152,7 @@ class OperationRoute:
         await send_bytes(send, 200, content, _MEDIA[rendered.form], headers)
 
     async def _stream(self, scope: Scope, send: Send, values: dict[str, Any], form: Form) -> None:
-        pages = self._operation.pages
-        if pages is None or form is Form.JSON:
+        if self._operation.pages is None or form is Form.JSON:
             raise Problem(
                 400,
                 f"more than {PAGE_ROWS} rows are streamed only",
@@ -160,14 +160,10 @@ class OperationRoute:
                 f"at most {PAGE_ROWS}, or Accept: {Form.NDJSON} or {Form.ARROW}",
             )
         stores, work = self._desk.stores, self._desk.work
-        if values["cursor"] is not None:
-            raise Problem(400, "a stream has no pages", "cursor", "start_time")
-        if values["start_time"] is None:
-            raise Problem(400, "a stream begins somewhere", "start_time", "an instant")
-        found = pages(stores, values)
+        found = pages_of(self._operation, stores, values)
         chunks: Iterator[bytes]
         if form is Form.ARROW:
-            chunks = arrow_pages(found)
+            chunks = arrow_pages(found, stores.clock.now_ns())
         else:
             chunks = ndjson_pages(found, stores.clock.now_ns())
         chunk = await work.do(lambda: next(chunks, b""))

@@ -144,9 +144,9 @@ def document_of(answer: Answer, now_ns: int) -> dict[str, Any]:
     }
 
 
-def facts_text(answer: Answer) -> bytes:
-    """Return what an answer says beside its rows, as JSON without its age."""
-    return _encode(_head(answer))
+def facts_text(answer: Answer, now_ns: int) -> bytes:
+    """Return what an answer says beside its rows as of a moment, as JSON."""
+    return age_text(answer.facts.aged_from_ns, now_ns) + b"," + _inner(_head(answer)) + b"}"
 
 
 def arrow(answer: Answer) -> bytes:
@@ -164,12 +164,12 @@ def columns_of(table: pa.Table) -> dict[str, list[Any]]:
     return {name: _values(table.column(name)) for name in table.column_names}
 
 
-def arrow_pages(pages: Iterator[Answer]) -> Iterator[bytes]:
+def arrow_pages(pages: Iterator[Answer], now_ns: int) -> Iterator[bytes]:
     """Yield Arrow's stream of several pages: the facts of each go with its batch."""
     sink = _Chunks()
     writer: pa.RecordBatchStreamWriter | None = None
     for page in pages:
-        facts = {"algo_trader": _encode(_head(page)).decode()}
+        facts = {"algo_trader": facts_text(page, now_ns).decode()}
         if writer is None:
             writer = pa.ipc.new_stream(sink, page.table.schema.remove_metadata())
         for batch in page.table.combine_chunks().to_batches():

@@ -100,7 +100,7 @@ def test_a_stream_of_pages_has_all_their_rows(pages: list[list[Any]]) -> None:
     found = [json.loads(line) for line in lines]
     assert sum("age_s" in line for line in found) == len(pages)
     assert [with_ns(line) for line in found if "age_s" not in line] == everything
-    content = b"".join(arrow_pages(map(answer, pages)))
+    content = b"".join(arrow_pages(map(answer, pages), 0))
     with pa.ipc.open_stream(content) as reader:
         table = reader.read_all()
     assert table.column("size").to_pylist() == [row["size"] for row in everything]
