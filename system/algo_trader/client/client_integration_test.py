@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import json
 import re
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -25,16 +24,11 @@ from infrastructure.errors import (
     NetworkError,
     NoDataError,
     RateLimited,
-    ServiceUnavailable,
-    StackError,
     UsageError,
 )
-from infrastructure.exchange.calendars import calendar
 from infrastructure.simulators.schwab.tls import self_signed
 from system.algo_trader.client import AsyncClient, Client
 from system.algo_trader.client.result import Result
-from system.algo_trader.market.bars import Bars, Series
-from system.algo_trader.market.source import Source
 from system.algo_trader.market.timeframe import Timeframe
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.records import TRADES
@@ -44,12 +38,11 @@ from system.algo_trader.testing.running_service import (
     RunningService,
     free_port,
     running_service,
-    walk,
+    seed_minutes,
 )
 
 START = "2024-01-02"
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "api.md"
-"""Its own README: docs/api.md."""
 
 
 @pytest.fixture(scope="module")
@@ -73,28 +66,6 @@ def bulk(service: RunningService) -> Iterator[Client]:
 
 def flight_url(service: RunningService) -> str:
     return f"grpc://127.0.0.1:{service.flight_port}"
-
-
-def minutes_of(first: date, last: date) -> Any:
-    """Return the starts of all regular minutes, int64 ns, shape (n,)."""
-    exchange = calendar("XNYS")
-    return np.concatenate([
-        exchange.expected_bar_starts("1m", *each.rth[0], "rth")
-        for each in exchange.sessions(first, last)
-    ])  # fmt: skip
-
-
-def seed_bars(archive: Archive, symbol: str, starts: Any) -> None:
-    close = walk(len(starts), 5, 1000.0)
-    archive.append(
-        Bars.of(
-            Series(symbol, Timeframe.M1, source=Source.SCHWAB_SIM),
-            start=starts, open=close, high=close + 0.05, low=close - 0.05, close=close,
-            volume=np.full(len(starts), 100), fetched_at=int(starts[-1]) + 86_400 * 10**9,
-            is_synthetic=True,
-        ),
-        f"seed/{symbol}",
-    )  # fmt: skip
 
 
 def test_a_history_is_the_archives_by_either_way(
@@ -194,13 +165,15 @@ def test_every_verb_answers_a_coroutine_as_it_answers_others(
         # Ages go on between two questions.
         return found.arrow(), {**found.facts, "age_s": 0}
 
-    async def ask() -> None:
+    async def ask() -> list[Any]:
+        found: list[Any] = []
         async with AsyncClient(service.url, key, flight_url=url) as mine:
-            for (verb, words), expected in zip(VERBS, answers, strict=True):
+            for verb, words in VERBS:
                 try:
-                    assert outcome(await getattr(mine, verb)(*words)) == expected, verb
+                    found.append(outcome(await getattr(mine, verb)(*words)))
                 except NoDataError as error:
-                    assert str(error) == expected, verb
+                    found.append(str(error))
+        return found
 
     answers: list[Any] = []
     with Client(service.url, key, flight_url=url) as client:
@@ -209,7 +182,8 @@ def test_every_verb_answers_a_coroutine_as_it_answers_others(
                 answers.append(outcome(getattr(client, verb)(*words)))
             except NoDataError as error:
                 answers.append(str(error))
-    asyncio.run(ask())
+    assert asyncio.run(ask()) == answers
+    assert sum(isinstance(each, tuple) for each in answers) == len(VERBS) - 3
 
 
 def test_both_clients_have_the_same_verbs() -> None:
@@ -261,8 +235,7 @@ def test_a_history_of_three_hundred_thousand_rows_is_streamed_whole(
     service: RunningService, client: Client, bulk: Client
 ) -> None:
     archive = Archive(service.realm.archive)
-    starts = minutes_of(date(2020, 11, 2), date(2023, 12, 29))
-    seed_bars(archive, "LONG", starts)
+    seed_minutes(archive, "LONG", date(2020, 11, 2), date(2023, 12, 29))
     stored = archive.winners("LONG", Timeframe.M1)
     assert len(stored) >= 300_000
     for asked in (client, bulk):
@@ -277,11 +250,10 @@ def test_a_history_of_three_hundred_thousand_rows_is_streamed_whole(
 def test_rates_hold_over_flight_and_say_when_to_come_back(service: RunningService) -> None:
     waits: list[float] = []
     key = service.key("read:ticks", rate=10)
-    with (
-        Client(service.url, key, flight_url=flight_url(service), sleep=waits.append) as asked,
-        pytest.raises(RateLimited, match="10 calls a minute") as limited,
-    ):
-        for _ in range(11):
+    with Client(service.url, key, flight_url=flight_url(service), sleep=waits.append) as asked:
+        for _ in range(10):
+            asked.history("AAPL", "1m", START, limit=1)
+        with pytest.raises(RateLimited, match="10 calls a minute") as limited:
             asked.history("AAPL", "1m", START, limit=1)
     assert len(waits) == 2
     assert 0 < (limited.value.retry_after_s or 0) <= 7
@@ -294,65 +266,6 @@ def test_what_both_doors_were_asked_is_in_the_audit(service: RunningService, bul
     while '"FLIGHT","route":"/candles","status":200' not in path.read_text():
         assert time.monotonic() < deadline, path.read_text()[-500:]
         threading.Event().wait(0.05)
-
-
-def test_a_service_that_dies_amid_an_answer_is_an_error_not_half_a_history(
-    tmp_path: Path,
-) -> None:
-    with running_service(tmp_path / "home", flight=True) as service:
-        key = service.key("read:ticks")
-        seed_bars(
-            Archive(service.realm.archive), "LONG", minutes_of(date(2014, 1, 2), date(2023, 12, 29))
-        )
-        for url in (None, flight_url(service)):
-            with Client(service.url, key, flight_url=url, sleep=lambda _: None) as asked:
-                assert len(asked.history("AAPL", "1m", START)) > 0
-        # A caller that never reads does not keep the service from ending.
-        wire = flight.FlightClient(flight_url(service))
-        options = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {key}".encode())])
-        parameters = {"symbol": "LONG", "timeframe": "1m", "start_time": START, "limit": 1_000_000}
-        parameters["start_time"] = "2014-01-01"
-        command = json.dumps({"operation": "candles", "parameters": parameters}).encode()
-        reader = wire.do_get(flight.Ticket(command), options)
-        reader.read_chunk()
-        outcomes: list[object] = []
-
-        def long(url: str | None) -> None:
-            try:
-                with Client(service.url, key, flight_url=url, sleep=lambda _: None) as asked:
-                    outcomes.append(asked.history("LONG", "1m", "2014-01-01"))
-            except (NetworkError, ServiceUnavailable) as error:
-                outcomes.append(error)
-
-        asking = [threading.Thread(target=long, args=(u,)) for u in (None, flight_url(service))]
-        for thread in asking:
-            thread.start()
-        threading.Event().wait(0.3)
-        service.process.send_signal(signal.SIGKILL)
-        for thread in asking:
-            thread.join(60)
-        assert [type(each) for each in outcomes if not isinstance(each, StackError)] == []
-        assert len(outcomes) == 2
-        wire.close()
-
-
-def test_a_service_ends_in_time_though_a_caller_of_flight_does_not_read(tmp_path: Path) -> None:
-    with running_service(tmp_path / "home", flight=True) as service:
-        key = service.key("read:ticks")
-        seed_bars(
-            Archive(service.realm.archive), "LONG", minutes_of(date(2014, 1, 2), date(2023, 12, 29))
-        )
-        wire = flight.FlightClient(flight_url(service))
-        options = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {key}".encode())])
-        parameters = {
-            "symbol": "LONG", "timeframe": "1m", "start_time": "2014-01-01", "limit": 1_000_000,
-        }  # fmt: skip
-        command = json.dumps({"operation": "candles", "parameters": parameters}).encode()
-        reader = wire.do_get(flight.Ticket(command), options)
-        reader.read_chunk()
-        service.process.send_signal(signal.SIGTERM)
-        service.process.wait(30)
-        wire.close()
 
 
 def test_the_services_own_certificate_is_enough(tmp_path: Path) -> None:

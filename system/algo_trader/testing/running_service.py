@@ -82,6 +82,23 @@ def seed_archive(archive: Archive) -> None:
     archive_chain(archive, kept, source=source, is_synthetic=True, request_id="seed/chain")
 
 
+def seed_minutes(archive: Archive, symbol: str, first: date, last: date) -> None:
+    """Store all regular minutes of one symbol between two days."""
+    exchange = calendar("XNYS")
+    days = exchange.sessions(first, last)
+    starts = np.concatenate(
+        [exchange.expected_bar_starts("1m", *each.rth[0], "rth") for each in days]
+    )
+    close = walk(len(starts), 5, 1000.0)
+    bars = Bars.of(
+        Series(symbol, Timeframe.M1, source=Source.SCHWAB_SIM),
+        start=starts, open=close, high=close + 0.05, low=close - 0.05, close=close,
+        volume=np.full(len(starts), 100), fetched_at=int(starts[-1]) + 86_400 * _S,
+        is_synthetic=True,
+    )  # fmt: skip
+    archive.append(bars, f"seed/{symbol}")
+
+
 def seed_tape(archive: Archive, symbol: str, start_ns: int, count: int = TRADE_COUNT) -> None:
     """Store trades and quotes of one symbol, one a second, as a source with a whole tape."""
     price, order = walk(count, 11), np.arange(count)
