@@ -35,7 +35,7 @@ SYSTEM_LAYERS = (
         *("deployment", "grafana", "identification", "ownership", "realm", "settings"),
         *("terminal", "web"),
     ),
-    ("quality", "sign_in", "storage"),
+    ("client", "quality", "sign_in", "storage"),
     ("feeds",),
     ("schwab_handler", "services"),
     ("clients",),

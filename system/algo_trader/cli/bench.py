@@ -71,6 +71,14 @@ def pipeline(
     show("pipeline", rows, as_json=as_json or current(context).as_json)
 
 
+@app.command()
+def api(context: typer.Context, as_json: JSON = False) -> None:
+    """Measure how the service answers its clients, beside FastAPI on uvicorn."""
+    from system.algo_trader.benchmarks.api import run
+
+    show("api", run(), as_json=as_json or current(context).as_json)
+
+
 def show(name: str, rows: Sequence[BenchRow], *, as_json: bool) -> None:
     """Print the lines of a benchmark for people or machines."""
     from system.algo_trader import terminal

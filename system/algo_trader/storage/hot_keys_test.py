@@ -27,7 +27,7 @@ def test_names_and_lives_are_those_that_outlive_a_version() -> None:
         "gex:{symbol}": 30.0,
         "options:{symbol}:{expiry}": 60.0,
     }
-    assert {key.pattern for key in KEYS if key.kind == "stream"} == {"ticks", "books"}
+    assert {key.pattern for key in KEYS if key.kind == "stream"} == {"ticks", "books", "bars"}
     assert all(bool(key.max_length) == (key.kind == "stream") for key in KEYS)
     assert (TICK_CHANNEL, LEVEL2_CHANNEL) == ("market_data:ticks", "market_data:level2")
 

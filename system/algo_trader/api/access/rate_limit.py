@@ -64,4 +64,6 @@ class RateLimits:
 
     def has_left(self, name: str, per_minute: int) -> bool:
         """Return whether a bucket has a token; none is taken."""
+        if name not in self._buckets:
+            return True
         return self.take(name, per_minute, 0.0).remaining >= 1

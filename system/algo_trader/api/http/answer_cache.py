@@ -43,6 +43,10 @@ class AnswerCache:
 
     Args:
         most_bytes: What all questions and answers may take together.
+
+    Attributes:
+        hits: How many got an answer that was there, or that another had asked for just before.
+        misses: How many answers were made.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
@@ -72,15 +76,22 @@ class AnswerCache:
         A caller that goes away takes nothing from the others.
         """
         task = self._finding.get(key)
+        is_joined = task is not None
         if task is None:
             task = asyncio.ensure_future(self._make(key, make))
             self._finding[key] = task
             task.add_done_callback(lambda _: self._finding.pop(key, None))
-        return await asyncio.shield(task)
+        kept = await asyncio.shield(task)
+        self.hits += is_joined
+        return kept
 
     async def _make(self, key: Key, make: Callable[[], Awaitable[Kept]]) -> Kept:
-        kept = await make()
-        self.misses += 1
+        known, kept = self._kept.get(key), await make()
+        if known is not None and known.rendered is kept.rendered:
+            # Its version was looked at: nothing was made.
+            self.hits += 1
+        else:
+            self.misses += 1
         self._put(key, kept)
         return kept
 

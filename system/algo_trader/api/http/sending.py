@@ -16,6 +16,8 @@ Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 JSON: Final = b"application/json"
+_HEADERS: Final = "algo_trader.headers"
+_IS_PLAIN: Final = "algo_trader.headers_are_plain"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -59,8 +61,16 @@ def header(scope: Scope, name: bytes) -> str | None:
     Raises:
         Problem: 400, if it is there more than once.
     """
-    found = [value for key, value in scope["headers"] if key == name]
-    if len(found) > 1:
-        said = name.decode()
-        raise Problem(400, f"the header {said} is there {len(found)} times", said, "once")
-    return found[0].decode("latin-1") if found else None
+    found = scope.get(_HEADERS)
+    if found is None:
+        # One pass for all names: a request is asked for six of them at least.
+        found = dict(scope["headers"])
+        scope[_HEADERS] = found
+        scope[_IS_PLAIN] = len(found) == len(scope["headers"])
+    if not scope[_IS_PLAIN]:
+        times = sum(key == name for key, _ in scope["headers"])
+        if times > 1:
+            said = name.decode()
+            raise Problem(400, f"the header {said} is there {times} times", said, "once")
+    value: bytes | None = found.get(name)
+    return None if value is None else value.decode("latin-1")

@@ -44,9 +44,24 @@ class Listening:
     @property
     def url(self) -> str:
         """Return where a client on this machine finds it."""
-        scheme = "http" if self.certificate is None else "https"
-        shown = "127.0.0.1" if self.host in ("0.0.0.0", "") else self.host
-        return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
+        return f"{'http' if self.certificate is None else 'https'}://{self._shown}:{self.port}"
+
+    def flight_url(self, port: int) -> str | None:
+        """Return where a client on this machine finds Flight; None for port 0."""
+        scheme = "grpc" if self.certificate is None else "grpc+tls"
+        return f"{scheme}://{self._shown}:{port}" if port else None
+
+    @property
+    def files(self) -> tuple[Path, Path] | None:
+        """Return certificate and key; None for plain HTTP."""
+        if self.certificate is None or self.key is None:
+            return None
+        return self.certificate, self.key
+
+    @property
+    def _shown(self) -> str:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "") else self.host
+        return f"[{host}]" if ":" in host else host
 
     def check(self) -> None:
         """Refuse what cannot be listened at.

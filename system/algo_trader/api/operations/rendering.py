@@ -144,6 +144,11 @@ def document_of(answer: Answer, now_ns: int) -> dict[str, Any]:
     }
 
 
+def facts_text(answer: Answer) -> bytes:
+    """Return what an answer says beside its rows, as JSON without its age."""
+    return _encode(_head(answer))
+
+
 def arrow(answer: Answer) -> bytes:
     """Return rows as Arrow's stream, the facts in the metadata of its schema."""
     table = answer.table.replace_schema_metadata({FACTS_KEY: _encode(_head(answer))})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ class LocalDoor:
 
     url: str
     flight_url: str | None
-    secret: str
+    secret: str = field(repr=False)
 
     @classmethod
     def new(cls, url: str, flight_url: str | None) -> LocalDoor:
@@ -44,6 +44,7 @@ class LocalDoor:
 
     def leave(self, realm: Realm) -> None:
         """Write it down for the owner's programs."""
+        # The first thing that is written in a new home may be this.
         make_private_folder(realm.root)
         write_json(
             _path(realm),

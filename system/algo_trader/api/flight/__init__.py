@@ -1,0 +1,1 @@
+"""The service over Arrow Flight: histories in bulk."""
