@@ -264,3 +264,10 @@ def _ended_at_once(spec: ServiceSpec, paths: ServicePaths, pid: int, since: int)
 def _quoted(paths: ServicePaths, since: int) -> str:
     last_lines = redact(tail(paths.log, since=since)).replace("\n", " | ")
     return f"; it last wrote: {last_lines}" if last_lines else ", and wrote nothing"
+
+
+def unkeep(paths: ServicePaths) -> None:
+    """Mark a process as one that ends with its last lease; nothing where none is recorded."""
+    values = read_json(paths.pid)
+    if values is not None:
+        write_json(paths.pid, {**values, "kept": False})

@@ -128,6 +128,22 @@ class Supervisor:
         with self._locked(paths, grace_s):
             return starting.stop_process(paths, grace_s, self.clock)
 
+    def unkeep(self, name: str) -> None:
+        """End a service's keeper; the service ends with its last lease from now on.
+
+        Args:
+            name: The service.
+
+        Raises:
+            OperatorError: If the keeper cannot be ended.
+        """
+        paths = self.paths(name)
+        if not paths.folder.is_dir():
+            return
+        keeping.stop_keeper(paths, self.clock)
+        with self._locked(paths, STOP_GRACE_S):
+            starting.unkeep(paths)
+
     def restart(self, spec: ServiceSpec) -> Endpoint:
         """Start a kept service that has ended, or return the one that somebody started since."""
         paths = self.paths(spec.name)

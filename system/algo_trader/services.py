@@ -9,7 +9,7 @@ uses it unless it is kept. Both realms share the servers: namespaces and databas
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -170,6 +170,24 @@ class Services:
         for name in names:
             self._resolve(name, keep=True)
         return [self._row(name) for name in names]
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Let embedded servers that die come back, for the length of a block.
+
+        Behind it they end with their last user again, unless somebody else keeps them.
+
+        Raises:
+            StackError: If one cannot be started.
+        """
+        rows = self.status()
+        mine = [row.name for row in rows if row.origin == "embedded" and not row.kept]
+        self.start(mine)
+        try:
+            yield
+        finally:
+            for name in mine:
+                self.supervisor.unkeep(name)
 
     def stop(self, names: Collection[str] = NAMES) -> list[ServiceRow]:
         """Stop the embedded services, whoever uses them; servers of others are left alone.

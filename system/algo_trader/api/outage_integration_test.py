@@ -33,9 +33,6 @@ HISTORY = f"/api/v1/gex/{CHAIN_SYMBOL}/history"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     home = tmp_path_factory.mktemp("home")
-    # Kept: somebody starts again what has ended by itself.
-    started = CommandLine(home).run("services", "start")
-    assert started.code == 0, started.err
     with running_service(home) as running:
         yield running
 

@@ -102,20 +102,20 @@ async def _run(
         flight_port=flight_port,
     )
     loop = asyncio.get_running_loop()
-    async with service:
-        with invocation.face(runtime, "serve", _alive(loop)):
 
-            def ready() -> None:
-                if invocation.as_json:
-                    _tell_machine(runtime, door)
-                else:
-                    _tell(runtime, listening, service, door, names)
-                if opened:
-                    _open_page(
-                        f"{listening.url}/open?token={service.admission.sessions.link_token()}"
-                    )
+    def ready() -> None:
+        if invocation.as_json:
+            _tell_machine(runtime, door)
+        else:
+            _tell(runtime, listening, service, door, names)
+        if opened:
+            _open_page(f"{listening.url}/open?token={service.admission.sessions.link_token()}")
 
-            await serve_http(service.app, listening, ready=ready)
+    # A server that dies under the service comes back: questions wait for it meanwhile.
+    with runtime.services.watched():
+        async with service:
+            with invocation.face(runtime, "serve", _alive(loop)):
+                await serve_http(service.app, listening, ready=ready)
 
 
 def _tell(
