@@ -27,18 +27,25 @@ from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.gate import Admission, Gate
 from system.algo_trader.api.http.hot_routes import HotRoutes
 from system.algo_trader.api.http.operation_route import Desk
+from system.algo_trader.api.http.sql_route import sql_routes
 from system.algo_trader.api.live.frame_tail import FrameTail
 from system.algo_trader.api.live.hub import Hub
 from system.algo_trader.api.live.live_ticks import LiveTicks
 from system.algo_trader.api.live.rows import bar_rows, tick_rows
+from system.algo_trader.api.model_tools.http_app import ModelApp
+from system.algo_trader.api.model_tools.server import PATH, ModelServer
+from system.algo_trader.api.model_tools.status import status_in_short
+from system.algo_trader.api.model_tools.tool import model_tools
+from system.algo_trader.api.operations.ready_influxdb import ReadyInfluxDB
+from system.algo_trader.api.operations.sql_sandbox import SqlSandbox
 from system.algo_trader.api.operations.status_board import StatusBoard
 from system.algo_trader.api.operations.stores import Stores
-from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 from system.algo_trader.health.checks import check_health
 from system.algo_trader.health.error_registry import ErrorRegistry
 from system.algo_trader.health.escalation import escalate_due, webhook_of
 from system.algo_trader.options.synthetic import synthetic_chain
+from system.algo_trader.pipeline.turns import short_turns
 from system.algo_trader.runtime import Runtime
 from system.algo_trader.storage.hot_keys import BARS, TICKS
 
@@ -74,11 +81,10 @@ class Service:
         flight_port: int = 0,
     ) -> None:
         self.runtime = runtime
-        self._influxdb_lock, self._has_tables = threading.Lock(), False
         clock, realm = runtime.clock, runtime.realm
         self.live = LiveTicks()
         self.stores = Stores(
-            realm, runtime.archive, runtime.redis, self._influxdb, self.live, clock
+            realm, runtime.archive, runtime.redis, ReadyInfluxDB(runtime), self.live, clock
         )
         self.desk = Desk(self.stores)
         self.figures = Figures()
@@ -106,6 +112,9 @@ class Service:
         control = Control(
             runtime, self.desk.work, self.board, lambda n, a: change_server(runtime, n, a)
         )
+        sandbox = SqlSandbox(runtime.archive, clock)
+        tools = model_tools(self.stores, sandbox, lambda: status_in_short(self.board.document()))
+        self.models = ModelApp(ModelServer(tools, self.desk.work, clock))
         self.parts = Parts(
             self.desk,
             self.board,
@@ -115,7 +124,11 @@ class Service:
             control,
             lambda: self._is_ready,
             {},
-            (error_routes(self.errors, self.desk.work, self.board),),
+            (
+                error_routes(self.errors, self.desk.work, self.board),
+                sql_routes(sandbox, self.desk),
+            ),
+            {PATH: self.models},
         )
         self.app = Gate(HotRoutes.of(application(self.parts)), self.admission, clock)
         self._is_ready = False
@@ -125,6 +138,8 @@ class Service:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        # Ticks are read and answers are made by threads: a request waits for one turn of each.
+        self._stack.enter_context(short_turns())
         self._stack.callback(self.desk.work.close)
         self.audit.start()
         self._stack.callback(self.audit.close)
@@ -140,6 +155,7 @@ class Service:
         self._stack.callback(self._end_escalation, escalating)
         self.board.start()
         self._stack.callback(self.board.close)
+        await self.models.start()
         self._loop.run_in_executor(None, self._warm)
         if self._flight_port:
             self._stack.callback(self._start_flight().close)
@@ -148,16 +164,8 @@ class Service:
 
     async def __aexit__(self, *_: object) -> None:
         self._is_ready = False
+        await self.models.close()
         await asyncio.to_thread(self._stack.close)
-
-    def _influxdb(self) -> AlgoTraderInfluxDBClient:
-        """Return the client of InfluxDB; the first question makes the tables that are missing."""
-        with self._influxdb_lock:
-            client = self.runtime.influxdb
-            if not self._has_tables:
-                client.ensure_tables()
-                self._has_tables = True
-            return client
 
     def _warm(self) -> None:
         """Load what is compiled before somebody asks for it."""

@@ -19,6 +19,7 @@ from system.algo_trader.cli import (
     health,
     keys,
     levels,
+    mcp,
     options,
     orders,
     portfolio,
@@ -61,6 +62,7 @@ def build() -> typer.Typer:
     app.command("tape")(tape.tape)
     app.command("stream")(stream.stream)
     app.command("serve")(serve.serve)
+    app.command("mcp")(mcp.mcp)
     app.command("quote")(portfolio.quote)
     app.command("chain")(portfolio.chain)
     app.command("accounts")(portfolio.accounts)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 PORT = 8877
 FLIGHT_PORT = 8878
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-PIPELINE = ("stream", "candles-sync", "options-refresh")
+PIPELINE = ("stream", "options-refresh", "candles-sync")
+SIMULATED_PIPELINE = PIPELINE[:-1]
+"""A simulated market stands still after its close: there is nothing to keep up with."""
 
 
 def serve(
@@ -45,6 +47,7 @@ def serve(
     ] = None,
     certificate: Annotated[Path | None, typer.Option(help="For TLS: a PEM file.")] = None,
     certificate_key: Annotated[Path | None, typer.Option(help="Its key: a PEM file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Say where it listens as JSON.")] = False,
 ) -> None:
     """Serve until Ctrl-C. If a service runs here already, --open opens its page."""
     from system.algo_trader.api.access.key_store import KeyStore
@@ -53,6 +56,7 @@ def serve(
     from system.algo_trader.runtime import choose_realm
 
     invocation = current(context)
+    invocation.as_json |= as_json
     settings = invocation.settings()
     realm = choose_realm(settings, sim=invocation.sim, live=invocation.live)
     listening = Listening(host, port, certificate, certificate_key)
@@ -102,7 +106,10 @@ async def _run(
         with invocation.face(runtime, "serve", _alive(loop)):
 
             def ready() -> None:
-                _tell(runtime, listening, service, door)
+                if invocation.as_json:
+                    _tell_machine(runtime, door)
+                else:
+                    _tell(runtime, listening, service, door, names)
                 if opened:
                     _open_page(
                         f"{listening.url}/open?token={service.admission.sessions.link_token()}"
@@ -111,15 +118,31 @@ async def _run(
             await serve_http(service.app, listening, ready=ready)
 
 
-def _tell(runtime: Runtime, listening: Listening, service: Service, door: LocalDoor) -> None:
+def _tell(
+    runtime: Runtime,
+    listening: Listening,
+    service: Service,
+    door: LocalDoor,
+    names: tuple[str, ...],
+) -> None:
     realm = "SIMULATED DATA" if runtime.realm.is_simulated else "live data"
     lines = [f"{listening.url}  REST, WebSocket, MCP and the status page ({realm})"]
     if door.flight_url is not None:
         lines.append(f"{door.flight_url}  Arrow Flight")
+    if listening.host not in LOOPBACK and not names:
+        lines.append("other machines get answers under the names that --name gives, if any")
     if not service.admission.keys.has_valid():
         lines.append("no key yet: `algo-trader keys create --name NAME --scope read:ticks`")
     lines.append("the page opens with `algo-trader serve --open`; Ctrl-C ends the service")
     print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _tell_machine(runtime: Runtime, door: LocalDoor) -> None:
+    from system.algo_trader import terminal
+
+    facts = {"url": door.url, "flight_url": door.flight_url, "realm": runtime.realm.name}
+    terminal.print_json({**facts, "is_simulated": runtime.realm.is_simulated})
+    sys.stdout.flush()
 
 
 def _check_reach(listening: Listening, keys: object) -> None:
@@ -208,7 +231,7 @@ def _begin_pipeline(runtime: Runtime) -> list[str]:
 
     processes, begun = Processes(runtime.settings), []
     try:
-        for each in PIPELINE:
+        for each in SIMULATED_PIPELINE if runtime.realm.is_simulated else PIPELINE:
             if processes.status(each).state != "running":
                 processes.start(each, None, is_simulated=runtime.realm.is_simulated)
                 begun.append(each)

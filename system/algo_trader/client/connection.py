@@ -86,4 +86,5 @@ def _door() -> LocalDoor | None:
     from system.algo_trader.settings import load
 
     home = load({}).home
-    return LocalDoor.of(Realm.live(home)) or LocalDoor.of(Realm.sim(home))
+    doors = (LocalDoor.of(Realm.live(home)), LocalDoor.of(Realm.sim(home)))
+    return next((door for door in doors if door is not None and door.is_open), None)

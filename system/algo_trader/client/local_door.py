@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from infrastructure.supervision.files import read_json, write_json
+from infrastructure.supervision.files import make_private_folder, read_json, write_json
 from system.algo_trader.realm import Realm
 
 DOOR_FILE: Final = "serve.json"
@@ -23,11 +25,13 @@ class LocalDoor:
         url: Where it answers.
         flight_url: Where it answers Flight; None for nowhere.
         secret: Sent like a key.
+        pid: Of the process that listens.
     """
 
     url: str
     flight_url: str | None
-    secret: str
+    secret: str = field(repr=False)
+    pid: int = field(default_factory=os.getpid)
 
     @classmethod
     def new(cls, url: str, flight_url: str | None) -> LocalDoor:
@@ -40,13 +44,33 @@ class LocalDoor:
         values = read_json(_path(realm))
         if values is None or not isinstance(values.get("secret"), str):
             return None
-        return cls(str(values["url"]), values.get("flight_url"), values["secret"])
+        pid = values.get("pid")
+        if type(pid) is not int or pid <= 0:
+            return None
+        return cls(str(values["url"]), values.get("flight_url"), values["secret"], pid)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the process that left it still lives."""
+        with contextlib.suppress(PermissionError):
+            try:
+                os.kill(self.pid, 0)
+            except ProcessLookupError:
+                return False
+        return True
 
     def leave(self, realm: Realm) -> None:
         """Write it down for the owner's programs."""
+        # The first thing that is written in a new home may be this.
+        make_private_folder(realm.root)
         write_json(
             _path(realm),
-            {"url": self.url, "flight_url": self.flight_url, "secret": self.secret},
+            {
+                "url": self.url,
+                "flight_url": self.flight_url,
+                "secret": self.secret,
+                "pid": self.pid,
+            },
         )
 
     def remove(self, realm: Realm) -> None:

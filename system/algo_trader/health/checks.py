@@ -12,6 +12,7 @@ from system.algo_trader.health.service_checks import (
     influxdb_check,
     process_check,
     redis_check,
+    service_check,
 )
 from system.algo_trader.health.store_checks import (
     archive_check,
@@ -61,6 +62,7 @@ def _parts(runtime: Runtime, timeout_s: float, deep: bool) -> list[Part]:
         # A verb that can be kept running is checked as soon as `processes.order` names it.
         *(Part(name, partial(process_check, settings, name), timeout_s) for name in PROCESSES),
         Part("grafana", lambda: grafana_check(settings, timeout_s), timeout_s),
+        Part("service", lambda: service_check(realm, timeout_s), timeout_s),
     ]
 
 

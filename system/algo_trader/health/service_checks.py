@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import ssl
+import time
 from typing import Final
+from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 from infrastructure.clients.redis_client import BaseRedisClient
 from infrastructure.clock import Clock
 from infrastructure.errors import ForeignService
+from system.algo_trader.client.local_door import LocalDoor
 from system.algo_trader.clients.grafana import is_named
 from system.algo_trader.clients.grafana_client import AlgoTraderGrafanaClient
 from system.algo_trader.health.check import Check, State
@@ -110,3 +114,27 @@ def grafana_check(settings: AppSettings, timeout_s: float) -> Check | None:
 def _grafana_at(url: str, timeout_s: float) -> Check:
     health = AlgoTraderGrafanaClient(url, timeout_s=timeout_s).health()
     return Check("grafana", "ok", f"version {health.version} at {url}")
+
+
+def service_check(realm: Realm, timeout_s: float) -> Check | None:
+    """Return whether the service answers; None where none runs.
+
+    Only a process that lives is asked: one that hangs is down, one that has ended is not there.
+    """
+    door = LocalDoor.of(realm)
+    if door is None or not door.is_open:
+        return None
+    began_ns = time.monotonic_ns()
+    # The owner's own service on this machine: its certificate may name another host.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    ask = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
+    try:
+        with ask.open(f"{door.url}/health/live", timeout=timeout_s) as answer:
+            status = answer.status
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        return Check("service", "down", f"{door.url} does not answer: {reason}")
+    took_ms = (time.monotonic_ns() - began_ns) / 1e6
+    return Check("service", "ok", f"{door.url} answers {status} in {took_ms:.1f} ms")

@@ -67,7 +67,7 @@ def chain_of_documents(documents: Sequence[Mapping[str, Any]]) -> Chain:
         first["symbol"],
         first["spot"],
         parse_rfc3339(first["as_of"]),
-        [parse_rfc3339(moment) for moment in column("settles")],
+        _instants(column("settles")),
         column("strike"),
         [{"C": True, "P": False}[right] for right in column("right")],
         multiplier=first["multiplier"],
@@ -100,3 +100,9 @@ def _document(chain: Chain, day: str, listed: Sequence[str]) -> dict[str, Any]:
 
 def _nullable(column: Floats) -> list[float | None]:
     return [None if math.isnan(value) else value for value in column.tolist()]
+
+
+def _instants(texts: Sequence[str]) -> list[int]:
+    """Read instants, of which thousands are the same."""
+    known = {text: parse_rfc3339(text) for text in set(texts)}
+    return [known[text] for text in texts]

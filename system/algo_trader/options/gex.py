@@ -188,13 +188,21 @@ class GexReport:
     def _strikes(self) -> list[dict[str, Any]]:
         ladders = self.exposures.by_strike
         held = np.flatnonzero((ladders["gex"].call != 0) | (ladders["gex"].put != 0))
-        return [
-            {
-                "strike": float(self.exposures.strikes[i]),
-                **{m: _row(self.exposures, "by_strike", m, int(i)) for m in MEASURES},
-            }
-            for i in held
+        # By columns: a chain has thousands of strikes, and each array would be asked for each.
+        columns = [
+            [
+                _sides(call + put, call, put)
+                for call, put in zip(
+                    ladders[measure].call[held].tolist(),
+                    ladders[measure].put[held].tolist(),
+                    strict=True,
+                )
+            ]
+            for measure in MEASURES
         ]
+        names = ("strike", *MEASURES)
+        strikes = self.exposures.strikes[held].tolist()
+        return [dict(zip(names, row, strict=True)) for row in zip(strikes, *columns, strict=True)]
 
 
 def gex_report(

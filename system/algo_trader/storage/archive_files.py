@@ -132,7 +132,7 @@ class ArchiveFiles:
             mine = ds.field("symbol") == symbol
             wanted = mine if wanted is None else wanted & mine
         try:
-            return self._dataset(dataset, parts).to_table(
+            return self.dataset(dataset, parts).to_table(
                 columns=None if columns is None else list(columns), filter=wanted
             )
         except (OSError, pa.ArrowException) as error:
@@ -164,7 +164,7 @@ class ArchiveFiles:
                         "hive_partitioning = false)"
                     )
                 else:
-                    connection.register(dataset, self._dataset(dataset, parts))
+                    connection.register(dataset, self.dataset(dataset, parts))
             try:
                 found = connection.sql(query)
                 if found is None:
@@ -202,7 +202,13 @@ class ArchiveFiles:
         )
         return sorted(path for path in paths if path not in known)
 
-    def _dataset(self, dataset: str, parts: Sequence[Part]) -> Any:
+    def dataset(self, dataset: str, parts: Sequence[Part]) -> Any:
+        """Return parts of a dataset as one of pyarrow's, which reads what it is asked for.
+
+        Args:
+            dataset: Such as `bars_1m` or `trades`.
+            parts: As `select` returns them.
+        """
         return ds.dataset(
             [self._path(part) for part in parts],
             schema=schema_of(dataset),

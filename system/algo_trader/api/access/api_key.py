@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -20,6 +20,9 @@ _ID_LENGTH: Final = 12
 _SECRET_LENGTH: Final = 43
 """Of 62 letters: 43 of them hold 256 bits."""
 _SALT_BYTES: Final = 16
+LATEST_NS: Final = 9_000_000_000_000_000_000
+"""The last instant that a key may name, in the year 2255: later ones have no place in 64 bits."""
+MOST_PER_MINUTE: Final = 1_000_000
 
 
 class KeyScope(StrEnum):
@@ -49,8 +52,8 @@ class ApiKey:
     key_id: str
     name: str
     scopes: frozenset[KeyScope]
-    salt: bytes
-    digest: bytes
+    salt: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
     rate_per_minute: int
     created_at_ns: int
     expires_at_ns: int | None = None
@@ -99,9 +102,9 @@ class ApiKey:
         """Return the key of what the file holds.
 
         Raises:
-            KeyError, TypeError, ValueError: If that is no key.
+            LookupError, TypeError, ValueError, ArithmeticError: If that is no key.
         """
-        return cls(
+        found = cls(
             key_id=str(values["key_id"]),
             name=str(values["name"]),
             scopes=frozenset(KeyScope(each) for each in values["scopes"]),
@@ -112,6 +115,12 @@ class ApiKey:
             expires_at_ns=_whole(values["expires_at_ns"]),
             revoked_at_ns=_whole(values["revoked_at_ns"]),
         )
+        times = (found.created_at_ns, found.expires_at_ns, found.revoked_at_ns)
+        if not all(time is None or 0 <= time <= LATEST_NS for time in times):
+            raise ValueError("a key names an instant that cannot be")
+        if not 1 <= found.rate_per_minute <= MOST_PER_MINUTE:
+            raise ValueError("a key names a rate that cannot be")
+        return found
 
 
 def make_key(

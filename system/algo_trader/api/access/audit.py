@@ -16,6 +16,7 @@ from infrastructure.clock import Clock, rfc3339
 from infrastructure.logging import get_logger
 from infrastructure.supervision.files import make_private_folder
 from system.algo_trader.realm import Realm
+from system.algo_trader.storage.durable_file import write_all
 
 AUDIT_FILE: Final = "api_audit.jsonl"
 LARGEST: Final = 10 * 1024 * 1024
@@ -47,7 +48,10 @@ class Audit:
         self._lines: deque[tuple[Any, ...]] = deque(maxlen=_WAITING)
         self._last_used_ns: dict[str, int] = {}
         self._dropped = 0
+        self._counting = threading.Lock()
+        self._writing = threading.Lock()
         self._is_failing = False
+        self._is_stuck = False
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
 
@@ -85,7 +89,7 @@ class Audit:
         """
         now_ns = self._clock.now_ns()
         if len(self._lines) == _WAITING:
-            self._dropped += 1
+            self._drop(1)
         self._lines.append((now_ns, key_id, method, route, status, rows, took_ms, client))
         self._last_used_ns[key_id] = now_ns
 
@@ -93,13 +97,22 @@ class Audit:
         """Return when a key was used last since this process began, None if it was not."""
         return self._last_used_ns.get(key_id)
 
+    def _drop(self, count: int) -> None:
+        with self._counting:
+            self._dropped += count
+
     def _run(self) -> None:
         while not self._ending.wait(self._every_s):
             self._write()
 
     def _write(self) -> None:
+        with self._writing:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
         lines = [self._lines.popleft() for _ in range(len(self._lines))]
-        dropped, self._dropped = self._dropped, 0
+        with self._counting:
+            dropped, self._dropped = self._dropped, 0
         if not lines and not dropped:
             return
         try:
@@ -111,7 +124,7 @@ class Audit:
             self._is_failing = True
             # Kept for later as far as there is room; what is lost is counted.
             room = _WAITING - len(self._lines)
-            self._dropped += dropped + max(0, len(lines) - room)
+            self._drop(dropped + max(0, len(lines) - room))
             self._lines.extendleft(reversed(lines[len(lines) - min(room, len(lines)) :]))
 
     def _append(self, texts: Iterable[bytes], dropped: int) -> None:
@@ -120,18 +133,34 @@ class Audit:
             at = rfc3339(self._clock.now_ns())
             content += _encode({"at": at, "dropped": dropped}) + b"\n"
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "ab") as file:
-            file.write(content)
-            size = file.tell()
+        try:
+            had = os.fstat(descriptor).st_size
+            try:
+                write_all(descriptor, content)
+            except OSError:
+                # What came to the disk in part comes again, whole.
+                os.ftruncate(descriptor, had)
+                raise
+            size = os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
         if size >= self._largest:
             self._rotate()
 
     def _rotate(self) -> None:
-        for number in range(KEPT_FILES - 1, 0, -1):
-            older = self._path.with_suffix(f".{number}.jsonl")
-            if older.exists():
-                older.replace(self._path.with_suffix(f".{number + 1}.jsonl"))
-        self._path.replace(self._path.with_suffix(".1.jsonl"))
+        try:
+            for number in range(KEPT_FILES - 1, 0, -1):
+                older = self._path.with_suffix(f".{number}.jsonl")
+                if older.exists():
+                    older.replace(self._path.with_suffix(f".{number + 1}.jsonl"))
+            self._path.replace(self._path.with_suffix(".1.jsonl"))
+        except OSError as error:
+            # The lines stand in the file: they must not be written once more.
+            if not self._is_stuck:
+                _log.error("the audit's file grows: %s", error.strerror or error)
+            self._is_stuck = True
+        else:
+            self._is_stuck = False
 
 
 def _text(line: tuple[Any, ...]) -> bytes:

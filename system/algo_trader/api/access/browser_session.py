@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from infrastructure.clock import Clock
@@ -31,7 +31,7 @@ class Session:
         used_ns: When it was used last.
     """
 
-    csrf_token: str
+    csrf_token: str = field(repr=False)
     opened_ns: int
     used_ns: int
 
@@ -39,7 +39,7 @@ class Session:
         """Return whether a change carries the session's token."""
         if token is None or len(token) > _LONGEST_TEXT:
             return False
-        return hmac.compare_digest(token.encode(), self.csrf_token.encode())
+        return hmac.compare_digest(_digest(token), _digest(self.csrf_token))
 
 
 class Sessions:

@@ -16,6 +16,8 @@ from infrastructure.errors import CorruptStore, UsageError
 from infrastructure.supervision.files import make_private_folder
 from infrastructure.supervision.locks import FileLock
 from system.algo_trader.api.access.api_key import (
+    LATEST_NS,
+    MOST_PER_MINUTE,
     RATE_PER_MINUTE,
     ApiKey,
     KeyScope,
@@ -32,6 +34,8 @@ _LONGEST: Final = 128
 _REMEMBERED: Final = 4096
 _LOCK_S: Final = 10.0
 _NO_SALT: Final = b"\0" * 16
+OF_A_KEY: Final = frozenset({"wrong secret", "revoked", "expired"})
+"""Reasons of a refusal that are about a key of ours: its id may be written down with them."""
 
 Stamp = tuple[int, int, int]
 
@@ -77,18 +81,26 @@ class KeyStore:
         """Make a key; return what is kept of it, and its text, which nobody can show again.
 
         Raises:
-            UsageError: If it may do nothing, has no name, or its name is taken by a valid key.
+            UsageError: If it may do nothing, has no name or one that is taken by a valid key, or
+                ends at no time that can be.
             CorruptStore: If the file cannot be understood.
             OperatorError: If it cannot be written.
         """
-        if not name.strip() or len(name) > 64:
-            raise UsageError("a key has a name of 1 to 64 letters")
+        if not name.strip() or len(name) > 64 or not name.isprintable():
+            raise UsageError("a key has a name of 1 to 64 letters that can be printed")
         if not scopes:
             raise UsageError(
                 "a key without a scope may do nothing",
                 next_step=f"Name one or more of {', '.join(KeyScope)}.",
             )
+        if not 1 <= rate_per_minute <= MOST_PER_MINUTE:
+            raise UsageError(f"a key may ask 1 to {MOST_PER_MINUTE:,} times a minute")
         now_ns = self._clock.now_ns()
+        if expires_in_s is not None and not 0 < expires_in_s <= (LATEST_NS - now_ns) / 1e9:
+            raise UsageError(
+                "a key ends in the future, and before the year 2255",
+                next_step="Say --expires 30d, or leave it out for a key that does not end.",
+            )
         ends_ns = None if expires_in_s is None else now_ns + int(expires_in_s * 1e9)
         key, text = make_key(
             name, scopes, now_ns, expires_at_ns=ends_ns, rate_per_minute=rate_per_minute
@@ -123,6 +135,8 @@ class KeyStore:
             CorruptStore: If the file cannot be understood.
         """
 
+        ended: list[ApiKey] = []
+
         def end(keys: dict[str, ApiKey]) -> None:
             if key_id not in keys:
                 raise UsageError(
@@ -131,9 +145,10 @@ class KeyStore:
                 )
             if keys[key_id].revoked_at_ns is None:
                 keys[key_id] = replace(keys[key_id], revoked_at_ns=self._clock.now_ns())
+            ended.append(keys[key_id])
 
         self._change(end)
-        return self._keys[key_id]
+        return ended[0]
 
     def has_valid(self) -> bool:
         """Return whether anybody could sign in by a key; errors as in `list`."""
@@ -218,6 +233,9 @@ class KeyStore:
         try:
             content = self._path.read_bytes()
             keys = [ApiKey.of_stored(each) for each in json.loads(content)["keys"]]
+            if len({key.key_id for key in keys}) != len(keys):
+                # A revoked key must not come back by a second entry of its name.
+                raise ValueError("two keys have the same id")
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +32,7 @@ from system.algo_trader.health.version import VERSION
 from system.algo_trader.storage.hot_keys import BARS, TICKS
 
 _HEALTH: Final = {"ok": 200, "degraded": 200, "down": 503}
+_EVERY_METHOD: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -49,6 +50,7 @@ class Parts:
         is_ready: Returns whether questions can be answered.
         mounts: Further applications by path, such as MCP's and the page's.
         routers: Further routes of FastAPI.
+        exact: Applications that answer one path and nothing below it, by any method.
     """
 
     desk: Desk
@@ -60,6 +62,7 @@ class Parts:
     is_ready: Callable[[], bool]
     mounts: Mapping[str, ASGIApp]
     routers: tuple[Any, ...] = ()
+    exact: Mapping[str, ASGIApp] = field(default_factory=dict)
 
 
 def application(parts: Parts) -> FastAPI:
@@ -85,6 +88,8 @@ def application(parts: Parts) -> FastAPI:
     _add_sign_in(app, parts)
     _add_problems(app)
     app.router.routes.extend(page_routes())
+    for path, answering in parts.exact.items():
+        app.router.routes.append(Route(path, answering, methods=_EVERY_METHOD))
     for path, mounted in parts.mounts.items():
         app.mount(path, mounted)
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from system.algo_trader.api.operations.problem import Problem
@@ -27,7 +27,7 @@ class Caller:
     key_id: str
     scopes: frozenset[str]
     is_browser: bool = False
-    csrf_token: str = ""
+    csrf_token: str = field(default="", repr=False)
 
     def may(self, scope: str) -> bool:
         """Return whether it may do something."""

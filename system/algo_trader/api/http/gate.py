@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,9 +15,10 @@ from infrastructure.logging import get_logger
 from system.algo_trader.api.access.api_key import ApiKey, KeyScope
 from system.algo_trader.api.access.audit import Audit
 from system.algo_trader.api.access.browser_session import Sessions, cookie_of
-from system.algo_trader.api.access.key_store import KeyStore
+from system.algo_trader.api.access.key_store import OF_A_KEY, KeyStore
 from system.algo_trader.api.access.origin_guard import host_is_allowed, origin_is_ours
 from system.algo_trader.api.access.rate_limit import RateLimits
+from system.algo_trader.api.http.body import whole_body
 from system.algo_trader.api.http.caller import CALLER, Caller
 from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.operation_route import ROUTE, ROWS
@@ -34,14 +35,14 @@ from system.algo_trader.api.operations.problem import Problem
 
 OPEN: Final = frozenset({"/health", "/health/live", "/health/ready"})
 """What strangers may ask."""
+SOCKETS: Final = frozenset({"/ws/ticks", "/ws/bars", "/ws/gex", "/ws/status"})
 SIGN_IN: Final = "/open"
 """Where the one-time link leads; the route looks at its token."""
-BODY_BYTES: Final = 64 * 1024
-MCP_BODY_BYTES: Final = 1024 * 1024
-BODY_S: Final = 10.0
 FAILURES_PER_MINUTE: Final = 60
 OPEN_PER_MINUTE: Final = 6000
 SOCKETS_PER_CALLER: Final = 64
+STILL_S: Final = 0.5
+"""How often it is looked whether those who hold a socket would still be let in."""
 _CALLERS: Final = 1024
 _CSRF: Final = b"x-csrf-token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -77,14 +78,27 @@ class Admission:
     figures: Figures
     hosts: frozenset[str]
     is_secure: bool = False
-    owner_secret: str = ""
+    owner_secret: str = field(default="", repr=False)
 
 
 @dataclass(slots=True)
 class _Trail:
-    """Remember of a request what audit and figures need."""
+    """Remember of a request what audit and figures need.
+
+    Attributes:
+        began_s: When it came, seconds of the event loop.
+        refused: What only the audit is told of why it was refused.
+        key: The text of the key that let it in; "" for none.
+        cookie: Of the session that let it in; "" for none.
+        status: Of the answer, 0 without one.
+        is_started: Whether the answer has begun.
+        headers: Further ones of the answer.
+    """
 
     began_s: float
+    refused: str = ""
+    key: str = field(default="", repr=False)
+    cookie: str = field(default="", repr=False)
     status: int = 0
     is_started: bool = False
     headers: list[Header] = field(default_factory=list)
@@ -132,11 +146,10 @@ class Gate:
             scope[CALLER] = caller
             if scope["method"] not in _SAFE:
                 self._check_change(scope, caller)
-                receive = await _whole_body(scope, receive)
+                receive = await whole_body(scope, receive)
             await self._app(scope, receive, tell)
         except Problem as problem:
-            if problem.status in (401, 403, 421, 429):
-                caller = caller if caller is not _NOBODY else Caller(f"({problem.detail})", _NONE)
+            caller = _refused(caller, problem, trail)
             await send_problem(tell, problem)
         except Exception:
             _log.exception("%s %s failed", scope["method"], _route(scope))
@@ -162,17 +175,40 @@ class Gate:
             figures.socket("/ws", 1)
             trail.status = 101
             try:
-                await self._app(scope, receive, send)
+                await self._while_in(trail, scope, receive, send)
             finally:
                 figures.socket("/ws", -1)
                 self._sockets[caller.key_id] -= 1
         except Problem as problem:
             trail.status = problem.status
+            caller = _refused(caller, problem, trail)
             _log.debug("a socket to %s is refused: %s", route, problem)
             # Before it is accepted, closing is refusing: the server answers 403.
             await send({"type": "websocket.close", "code": 1008, "reason": problem.detail[:120]})
         finally:
             self._note(scope, caller, "WS", trail.status, trail.began_s)
+
+    async def _while_in(self, trail: _Trail, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a socket on until it ends, or until whoever holds it would be refused."""
+        serving = asyncio.ensure_future(self._app(scope, receive, send))
+        try:
+            while not serving.done():
+                await asyncio.wait({serving}, timeout=STILL_S)
+                if not serving.done() and not self._is_still_in(trail):
+                    serving.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, Exception):
+                        await serving
+                    self._admission.figures.refused("ended")
+                    # It may have closed by itself a moment ago.
+                    with contextlib.suppress(RuntimeError):
+                        await send(dict(_ENDED))
+                    return
+            await serving
+        finally:
+            if not serving.done():
+                serving.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await serving
 
     def _admitted(self, scope: Scope, trail: _Trail) -> Caller:
         """Return who asks.
@@ -219,6 +255,7 @@ class Gate:
         if scope["type"] == "websocket" and origin is None:
             admission.figures.refused("origin")
             raise Problem(403, "a browser's socket names its origin", "Origin")
+        trail.cookie = cookie or ""
         return Caller("owner", _OWNER, is_browser=True, csrf_token=session.csrf_token)
 
     def _by_key(self, text: str, client: str, trail: _Trail) -> Caller:
@@ -232,6 +269,8 @@ class Gate:
             _log.error("%s", error)
             raise Problem(503, "keys cannot be checked now", retry_after_s=30) from error
         if not isinstance(found, ApiKey):
+            # The outside is not told which; whose key it was, only if it is one of ours.
+            trail.refused = f"{found} {text.split('_')[1]}" if found in OF_A_KEY else found
             # Those who guess are slowed down; a right key from the same address is not locked out.
             guess = admission.limits.take(f"failed {client}", FAILURES_PER_MINUTE)
             admission.figures.refused("key" if guess.is_allowed else "guessing")
@@ -239,6 +278,7 @@ class Gate:
                 raise Problem(429, "too many wrong keys came from this address", retry_after_s=60)
             raise Problem(401, "this key is not valid", "Authorization")
         self._limit(found.key_id, found.rate_per_minute, trail)
+        trail.key = text
         return self._caller(found)
 
     def _caller(self, key: ApiKey) -> Caller:
@@ -252,12 +292,22 @@ class Gate:
         self._callers[key.key_id] = key, caller
         return caller
 
+    def _is_still_in(self, trail: _Trail) -> bool:
+        """Return whether who was let in would be let in now; an open socket is use of a session."""
+        if trail.cookie:
+            return self._admission.sessions.find(trail.cookie) is not None
+        try:
+            return not trail.key or isinstance(self._admission.keys.find(trail.key), ApiKey)
+        except CorruptStore:
+            return False
+
     def _limit(self, name: str, per_minute: int, trail: _Trail) -> None:
         allowance = self._admission.limits.take(name, per_minute)
         trail.headers.append((b"ratelimit-limit", b"%d" % allowance.limit))
         trail.headers.append((b"ratelimit-remaining", b"%d" % allowance.remaining))
         if not allowance.is_allowed:
             self._admission.figures.refused("rate")
+            trail.refused = f"too often {name}"
             raise Problem(
                 429,
                 f"more than {per_minute} requests a minute",
@@ -295,6 +345,16 @@ class Gate:
 
 _NONE: Final[frozenset[str]] = frozenset()
 _NOBODY: Final = Caller("(nobody)", _NONE)
+_ENDED: Final[Mapping[str, Any]] = {
+    "type": "websocket.close", "code": 1008, "reason": "this key or session has ended"
+}  # fmt: skip
+
+
+def _refused(caller: Caller, problem: Problem, trail: _Trail) -> Caller:
+    """Return under which name the audit has one who was not let in."""
+    if caller is not _NOBODY or problem.status not in (401, 403, 421, 429):
+        return caller
+    return Caller(f"({trail.refused or problem.detail})", _NONE)
 
 
 def _route(scope: Mapping[str, Any]) -> str:
@@ -305,7 +365,7 @@ def _route(scope: Mapping[str, Any]) -> str:
     known = getattr(scope.get("route"), "path", None)
     if known:
         return str(known)
-    return scope["path"] if scope["path"] in OPEN else "(other)"
+    return scope["path"] if scope["path"] in OPEN | SOCKETS else "(other)"
 
 
 def _key_text(scope: Scope) -> str | None:
@@ -318,42 +378,3 @@ def _key_text(scope: Scope) -> str | None:
             raise Problem(400, "two different keys came", "X-API-Key", "one key")
         return text.strip()
     return None if plain is None else plain.strip()
-
-
-async def _whole_body(scope: Scope, receive: Receive) -> Receive:
-    """Read a body, bounded in size and time, and return what gives it out.
-
-    Raises:
-        Problem: 413 or 408.
-    """
-    most = MCP_BODY_BYTES if scope["path"].startswith("/mcp") else BODY_BYTES
-    told = header(scope, b"content-length")
-    if told is not None and (not re.fullmatch(r"[0-9]{1,18}", told) or int(told) > most):
-        raise Problem(413, f"a body has at most {most} bytes")
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_S):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Problem(400, "the body did not come to its end")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > most:
-                    raise Problem(413, f"a body has at most {most} bytes")
-                if not message.get("more_body", False):
-                    break
-    except TimeoutError:
-        raise Problem(408, f"the body did not come within {BODY_S:g} s") from None
-    body: Message = {"type": "http.request", "body": b"".join(parts), "more_body": False}
-    is_given = False
-
-    async def again() -> Message:
-        nonlocal is_given
-        if is_given:
-            return await receive()
-        is_given = True
-        return body
-
-    return again

@@ -299,7 +299,7 @@ async def _one(
         raise Problem(413, f"a message has at most {_MESSAGE_BYTES} bytes")
     try:
         ask = _asks.decode(content)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError) as error:
         raise Problem(400, f"the message is not understood: {error}") from None
     if ask.action == "ping":
         await _say(socket, {"type": "pong"})

@@ -78,6 +78,7 @@ class StatusBoard:
         self._document: dict[str, Any] = {}
         self._ending = threading.Event()
         self._wanted = threading.Event()
+        self._looked = threading.Event()
         self._thread = threading.Thread(target=self._run, name="status", daemon=True)
 
     def start(self) -> None:
@@ -97,6 +98,14 @@ class StatusBoard:
         """Look at everything now: somebody has changed something."""
         self._wanted.set()
 
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until everything was looked at once; say whether it was.
+
+        Args:
+            timeout_s: How long at most, seconds.
+        """
+        return self._looked.wait(timeout_s)
+
     def document(self) -> dict[str, Any]:
         """Return the newest document with the figures of this moment."""
         return {**self._document, "requests": dict(self._requests())}
@@ -109,6 +118,7 @@ class StatusBoard:
                     self._wanted.clear()
                     self._look_slowly()
                 self._document = self._look()
+                self._looked.set()
             except Exception:
                 # The board is what shows that something is wrong: it must outlive it.
                 _log.exception("the status could not be looked at")

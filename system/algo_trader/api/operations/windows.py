@@ -27,6 +27,8 @@ class Series:
         step_ns: The span of a window.
         time: The column of instants, int64 ns.
         empty: Rows without rows.
+        first_ns: The span of a page's first window, from which on each is twice as long as the
+            one before, up to `step_ns`: a page of few rows reads little. None for `step_ns`.
     """
 
     read: Read
@@ -34,10 +36,20 @@ class Series:
     step_ns: int
     time: str
     empty: pa.Table
+    first_ns: int | None = None
 
-    def windows(self, start_ns: int | None, end_ns: int | None) -> Iterator[pa.Table]:
-        """Yield rows by rising time; stretches of which nothing is stored are passed over."""
+    def windows(
+        self, start_ns: int | None, end_ns: int | None, first_ns: int | None = None
+    ) -> Iterator[pa.Table]:
+        """Yield rows by rising time; stretches of which nothing is stored are passed over.
+
+        Args:
+            start_ns: The first instant, nanoseconds UTC; None for the beginning.
+            end_ns: The instant before which rows lie; None for the end.
+            first_ns: The span of the first window; `step_ns` when None.
+        """
         spans = sorted(self.spans)
+        step_ns = self.step_ns if first_ns is None else min(first_ns, self.step_ns)
         if not spans:
             return
         position = spans[0][0] if start_ns is None else start_ns
@@ -46,13 +58,13 @@ class Series:
         while position < last:
             nearest = min((first for first, end in spans if end >= position), default=_END)
             position = max(position, nearest)
-            stop = min(position + self.step_ns, last)
+            stop = min(position + step_ns, last)
             if stop <= position:
                 return
             rows = self.read(position, stop)
             if rows.num_rows:
                 yield rows
-            position = stop
+            position, step_ns = stop, min(2 * step_ns, self.step_ns)
 
     def page(self, page: Page) -> tuple[pa.Table, Position | None]:
         """Return the rows of a page, and where the next one begins."""
@@ -61,7 +73,7 @@ class Series:
         wanted = page.skip + page.limit + 1
         found: list[pa.Table] = []
         count = 0
-        for rows in self.windows(page.start_ns, page.end_ns):
+        for rows in self.windows(page.start_ns, page.end_ns, self.first_ns):
             found.append(rows)
             count += rows.num_rows
             if count >= wanted:
@@ -80,16 +92,17 @@ class Series:
         found: list[pa.Table] = []
         count = 0
         end_ns = _END if page.end_ns is None else page.end_ns
+        step_ns = min(self.first_ns or self.step_ns, self.step_ns)
         while count < page.limit:
             earlier = [(first, min(last, end_ns - 1)) for first, last in self.spans
                        if first < end_ns]  # fmt: skip
             if not earlier:
                 break
             stop = max(last for _, last in earlier) + 1
-            start = max(0, stop - self.step_ns)
+            start = max(0, stop - step_ns)
             rows = self.read(start, stop)
             found.insert(0, rows)
             count += rows.num_rows
-            end_ns = start
+            end_ns, step_ns = start, min(2 * step_ns, self.step_ns)
         rows = pa.concat_tables([self.empty, *found]).combine_chunks()
         return rows.slice(max(0, rows.num_rows - page.limit))

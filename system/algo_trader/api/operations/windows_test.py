@@ -15,9 +15,11 @@ from system.algo_trader.api.operations.windows import Series
 EMPTY = pa.table({"time": pa.array([], pa.int64()), "row": pa.array([], pa.int64())})
 TIMES = st.lists(st.integers(0, 300), max_size=60).map(sorted)
 BOUND = st.none() | st.integers(0, 310)
+STEPS = st.tuples(st.integers(1, 400), st.none() | st.integers(1, 60))
+"""The span of a window, and of the first one."""
 
 
-def series(times: list[int], parts: int, step: int) -> Series:
+def series(times: list[int], parts: int, steps: tuple[int, int | None]) -> Series:
     at = np.array(times, np.int64)
     rows = pa.table({"time": at, "row": np.arange(len(at))})
 
@@ -27,7 +29,7 @@ def series(times: list[int], parts: int, step: int) -> Series:
 
     pieces = [each for each in np.array_split(at, parts) if len(each)]
     spans = [(int(each[0]), int(each[-1])) for each in pieces]
-    return Series(read, spans[::-1], step, "time", EMPTY)
+    return Series(read, spans[::-1], steps[0], "time", EMPTY, steps[1])
 
 
 def within(times: list[int], start: int | None, end: int | None) -> list[int]:
@@ -42,11 +44,16 @@ def numbers(rows: pa.Table) -> list[Any]:
     return found
 
 
-@given(TIMES, st.integers(1, 5), st.integers(1, 400), st.integers(0, 310), BOUND, st.integers(1, 9))
+@given(TIMES, st.integers(1, 5), STEPS, st.integers(0, 310), BOUND, st.integers(1, 9))
 def test_all_pages_are_the_whole(
-    times: list[int], parts: int, step: int, start: int, end: int | None, limit: int
+    times: list[int],
+    parts: int,
+    steps: tuple[int, int | None],
+    start: int,
+    end: int | None,
+    limit: int,
 ) -> None:
-    stored = series(times, parts, step)
+    stored = series(times, parts, steps)
     found: list[int] = []
     page = Page(limit, start, end)
     while True:
@@ -60,19 +67,19 @@ def test_all_pages_are_the_whole(
     assert found == within(times, start, end)
 
 
-@given(TIMES, st.integers(1, 5), st.integers(1, 400), BOUND, BOUND)
+@given(TIMES, st.integers(1, 5), STEPS, BOUND, BOUND)
 def test_all_windows_are_the_whole(
-    times: list[int], parts: int, step: int, start: int | None, end: int | None
+    times: list[int], parts: int, steps: tuple[int, int | None], start: int | None, end: int | None
 ) -> None:
-    found = [number for rows in series(times, parts, step).windows(start, end)
+    found = [number for rows in series(times, parts, steps).windows(start, end, steps[1])
              for number in numbers(rows)]  # fmt: skip
     assert found == within(times, start, end)
 
 
-@given(TIMES, st.integers(1, 5), st.integers(1, 400), BOUND, st.integers(1, 70))
+@given(TIMES, st.integers(1, 5), STEPS, BOUND, st.integers(1, 70))
 def test_without_a_start_the_last_rows_come(
-    times: list[int], parts: int, step: int, end: int | None, limit: int
+    times: list[int], parts: int, steps: tuple[int, int | None], end: int | None, limit: int
 ) -> None:
-    rows, following = series(times, parts, step).page(Page(limit, None, end))
+    rows, following = series(times, parts, steps).page(Page(limit, None, end))
     assert numbers(rows) == within(times, None, end)[-limit:]
     assert following is None

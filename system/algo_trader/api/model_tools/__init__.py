@@ -1,0 +1,1 @@
+"""The tools that models ask with, over the Model Context Protocol."""
