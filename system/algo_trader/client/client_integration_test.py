@@ -247,6 +247,25 @@ def test_a_history_of_three_hundred_thousand_rows_is_streamed_whole(
         assert found.facts["age_s"] > 0
 
 
+def test_sql_counts_what_the_archive_has(service: RunningService, client: Client) -> None:
+    stored = Archive(service.realm.archive).records(TRADES, "AAPL")
+    found = client.sql("SELECT count(*) AS n, max(price) AS high FROM trades WHERE symbol = 'AAPL'")
+    assert found.one() == {"n": stored.num_rows, "high": max(stored.column("price").to_pylist())}
+    with pytest.raises(UsageError):
+        client.sql("DROP TABLE trades")
+    with (
+        Client(service.url, service.key("read:ticks")) as narrow,
+        pytest.raises(CredentialsRejected, match="read:options"),
+    ):
+        narrow.sql("SELECT 1")
+
+    async def ask() -> None:
+        async with AsyncClient(service.url, service.key("read:ticks", "read:options")) as mine:
+            assert (await mine.sql("SELECT 41 + 1 AS n")).one() == {"n": 42}
+
+    asyncio.run(ask())
+
+
 def test_rates_hold_over_flight_and_say_when_to_come_back(service: RunningService) -> None:
     waits: list[float] = []
     key = service.key("read:ticks", rate=10)

@@ -54,7 +54,8 @@ def test_a_service_that_dies_under_an_answer_is_an_error_not_half_a_history(
     service: RunningService,
 ) -> None:
     reader = begun(service)
-    key, outcomes = service.key("read:ticks"), []
+    key = service.key("read:ticks")
+    outcomes: list[object] = []
 
     def ask(url: str | None) -> None:
         with Client(service.url, key, flight_url=url) as asked:
