@@ -23,6 +23,8 @@ from system.algo_trader.api.operations.catalogue import OPERATIONS
 from system.algo_trader.testing.running_service import CHAIN_SYMBOL, RunningService, running_service
 
 EXAMPLES: Final = 25
+SQL_EXAMPLES: Final = 4
+"""Each one starts a process."""
 CONTROL: Final = "control_service"
 """It ends what the other cases ask; its own tests start and stop it."""
 OTHERS: Final = (
@@ -34,7 +36,9 @@ OTHERS: Final = (
     "openapi",
     "errors",
     "settle_error",
+    "sql",
 )
+POSTED: Final = ("settle_error", "sql")
 JUDGED: Final = (*(each.name for each in OPERATIONS), *OTHERS)
 CHECKS: Final = (
     *(not_a_server_error, status_code_conformance, content_type_conformance),
@@ -75,7 +79,7 @@ def test_every_answer_is_as_the_document_says(
 
     @seed(1)
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=SQL_EXAMPLES if name == "sql" else EXAMPLES,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
@@ -107,7 +111,7 @@ def test_every_answer_is_as_the_document_says(
         ("metrics", "AAPL", {}),
         ("tape", "AAPL", {"timeframe": "5m"}),
         ("quality", None, {}),
-        *((name, None, {}) for name in OTHERS if name != "settle_error"),
+        *((name, None, {}) for name in OTHERS if name not in POSTED),
     ],
 )
 def test_an_answer_with_rows_is_as_the_document_says(

@@ -34,7 +34,7 @@ ROWS_5_KB: Final = 54
 ROWS_ARROW: Final = 1_000
 QUOTES_5_KB: Final = 23
 """So many rows make 5,000 bytes of JSON."""
-_UNLIMITED: Final = 10**9
+_UNLIMITED: Final = 1_000_000
 _FIRST_FRAMES: Final = 50
 
 
