@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import (
 from system.algo_trader.api.operations.catalogue import OPERATIONS
 from system.algo_trader.testing.running_service import CHAIN_SYMBOL, RunningService, running_service
 
-EXAMPLES: Final = 25
-SQL_EXAMPLES: Final = 4
+EXAMPLES: Final = 10
+SQL_EXAMPLES: Final = 2
 """Each one starts a process."""
 CONTROL: Final = "control_service"
 """It ends what the other cases ask; its own tests start and stop it."""
