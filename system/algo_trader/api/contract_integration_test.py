@@ -44,6 +44,8 @@ CHECKS: Final = (
     *(not_a_server_error, status_code_conformance, content_type_conformance),
     *(response_schema_conformance, response_headers_conformance),
 )
+PROBES: Final = ("health", "ready")
+"""Their answer is a status: 503 where something is down, as on a machine that is too busy."""
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,7 @@ def test_every_answer_is_as_the_document_says(
             # One key, in one header: what a case makes up for the other is not sent.
             case.headers.pop("X-API-Key", None)
             answer = case.call(session=session, headers=headers, timeout=30)
-        case.validate_response(answer, checks=list(CHECKS))
+        case.validate_response(answer, checks=checks_of(name))
 
     try:
         judge()
@@ -124,8 +126,12 @@ def test_an_answer_with_rows_is_as_the_document_says(
     path = {} if symbol is None else {"symbol": symbol}
     case = operations[name].Case(path_parameters=path, query=query)
     answer = case.call(headers=everything(service), timeout=30)
-    assert answer.status_code == 200
-    case.validate_response(answer, checks=list(CHECKS))
+    assert answer.status_code == 200 or (name in PROBES and answer.status_code == 503)
+    case.validate_response(answer, checks=checks_of(name))
+
+
+def checks_of(name: str) -> list[Any]:
+    return [each for each in CHECKS if name not in PROBES or each is not not_a_server_error]
 
 
 def test_the_document_has_every_operation_and_all_are_judged(service: RunningService) -> None:

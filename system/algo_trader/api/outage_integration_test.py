@@ -22,6 +22,7 @@ from system.algo_trader.testing.running_service import (
 from system.algo_trader.testing.tick_frames import tick_frames
 
 RECOVERY_S = 10.0
+_PAUSE_S = 0.02
 WAIT_S = 60.0
 QUOTES = "/api/v1/quotes?symbols=A"
 UNKNOWN = "/api/v1/quotes?symbols=NOBODY"
@@ -50,6 +51,7 @@ class Load:
         while not self.ending.is_set():
             answer = self.service.get(path)
             self.said.append((time.monotonic(), path, answer))
+            time.sleep(_PAUSE_S)
 
     def __enter__(self) -> Load:
         self.threads = [threading.Thread(target=self.run, args=(path,)) for path in self.paths]

@@ -21,7 +21,6 @@ from system.algo_trader.benchmarks.api_load import LoadPlan, LoadResult
 from system.algo_trader.benchmarks.api_peer import ARROW
 
 _READY_S: Final = 60.0
-_ROOM: Final = "system.algo_trader.benchmarks"
 
 
 class Child:
@@ -96,7 +95,7 @@ class Child:
 
 def load_process() -> Child:
     """Start a process that asks."""
-    return Child("-m", f"{_ROOM}.api_load")
+    return Child("-m", "system.algo_trader.benchmarks.api_load")
 
 
 def load(child: Child, plan: LoadPlan) -> LoadResult:
@@ -107,7 +106,7 @@ def load(child: Child, plan: LoadPlan) -> LoadResult:
 
 def peer_process(folder: Path, key: str) -> tuple[Child, int]:
     """Start FastAPI on uvicorn; return it and its port."""
-    child = Child("-m", f"{_ROOM}.api_peer", str(folder))
+    child = Child("-m", "system.algo_trader.benchmarks.api_peer", str(folder))
     try:
         child.say(key)
         return child, int(child.answer()["port"])
@@ -118,7 +117,7 @@ def peer_process(folder: Path, key: str) -> tuple[Child, int]:
 
 def feeder_process(home: Path, url: str, rate: int, frames: int = 0) -> Child:
     """Start a process that writes ticks; `frames` as the feeder takes it."""
-    child = Child("-m", f"{_ROOM}.api_feeder")
+    child = Child("-m", "system.algo_trader.benchmarks.api_feeder")
     child.say(json.dumps({"home": str(home), "url": url, "rate": rate, "frames": frames}))
     return child
 

@@ -174,7 +174,10 @@ class RunningService:
         headers = {"Authorization": f"Bearer {used}", **options.pop("headers", {})}
         with requests.Session() as session:
             session.trust_env = False
-            return session.get(f"{self.url}{path}", headers=headers, timeout=30, **options)
+            answer = session.get(f"{self.url}{path}", headers=headers, timeout=30, **options)
+            # Whoever keeps answers keeps no connections with them.
+            answer.close()
+            return answer
 
     def link(self) -> str:
         """Return a link that opens the owner's page once."""

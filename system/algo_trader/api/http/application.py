@@ -33,6 +33,12 @@ from system.algo_trader.storage.hot_keys import BARS, TICKS
 
 _HEALTH: Final = {"ok": 200, "degraded": 200, "down": 503}
 _EVERY_METHOD: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_DOWN: Final[dict[int | str, dict[str, Any]]] = {
+    503: {
+        "description": "Something is down.",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -122,7 +128,7 @@ def _add_sockets(app: FastAPI, parts: Parts) -> None:
 
 
 def _add_health(app: FastAPI, parts: Parts) -> None:
-    @app.get("/health", tags=["health"], operation_id="health")
+    @app.get("/health", tags=["health"], operation_id="health", responses=_DOWN)
     async def health() -> Response:
         """Say in a word how everything is; the only thing that strangers are told."""
         state = parts.board.document()["health"]["state"]
@@ -135,7 +141,7 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
         """Say that the process answers."""
         return Response(_encode({"state": "ok"}), media_type="application/json")
 
-    @app.get("/health/ready", tags=["health"], operation_id="ready")
+    @app.get("/health/ready", tags=["health"], operation_id="ready", responses=_DOWN)
     async def ready() -> Response:
         """Say whether questions can be answered: 503 while they cannot."""
         is_ready = parts.is_ready()
