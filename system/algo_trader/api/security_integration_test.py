@@ -79,11 +79,11 @@ def test_a_name_that_is_not_ours_is_refused(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "LOCALHOST"])
 def test_our_own_names_are_answered(service: RunningService, host: str) -> None:
-    assert status(raw(service, "GET /health HTTP/1.1", f"Host: {host}:{service.port}")) == 200
+    assert status(raw(service, "GET /health/live HTTP/1.1", f"Host: {host}:{service.port}")) == 200
 
 
 def test_the_absolute_form_changes_nothing_about_the_host(service: RunningService) -> None:
-    line = f"GET {EVIL}/health HTTP/1.1"
+    line = f"GET {EVIL}/health/live HTTP/1.1"
     assert status(raw(service, line, "Host: evil.example")) == 421
     assert status(raw(service, line, own_host(service))) in (200, 400, 421)
 

@@ -1,7 +1,16 @@
 """Judge that every line of `bench api` is there, and that all that was asked was answered."""
 
+from importlib.util import find_spec
+
 from system.algo_trader.benchmarks.api import SHORT, measured
 from system.algo_trader.benchmarks.api_bench import PEER, opened
+
+PROGRAM = "system.algo_trader.main"
+"""What the benchmark starts: named here, it belongs to this test's files."""
+
+
+def test_the_program_is_there_to_be_started() -> None:
+    assert find_spec(PROGRAM) is not None
 
 
 def test_every_request_is_answered_and_every_line_is_there() -> None:
