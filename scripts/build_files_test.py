@@ -13,6 +13,8 @@ numpy==2.4.6 \\
 python-dotenv==1.2.4
 redis[hiredis]==8.1.0
 pytest==9.2.0
+uvicorn==0.54.0
+websockets==15.0
 """
 
 
@@ -42,6 +44,12 @@ def test_a_module_is_a_library_with_its_package_and_imports_as_deps(root: Path) 
     wanted = {"//infrastructure/tape:tape", "@pypi//numpy", "@pypi//python_dotenv"}
     assert (reader.rule, reader.srcs, reader.deps) == ("py_library", ["reader.py"], wanted)
     assert graph.unresolved == []
+
+
+def test_what_a_distribution_does_not_ask_for_comes_along(root: Path) -> None:
+    plant(root, "infrastructure/tape/server.py", "import uvicorn\n")
+    deps = Graph(root).targets["//infrastructure/tape:server"].deps
+    assert {"@pypi//uvicorn", "@pypi//websockets"} <= deps
 
 
 def test_an_import_inside_a_function_is_a_dep_and_one_for_type_checkers_is_none(root: Path) -> None:

@@ -19,6 +19,8 @@ DISTRIBUTIONS = {
     "schwab": "schwab_py",
     "yaml": "pyyaml",
 }
+# What a distribution speaks only if it is installed too, and does not ask for.
+ALONG = {"uvicorn": ("websockets",)}
 # Modules that are programs: the label is the program, the library is NAME_lib.
 PROGRAMS = ("system.algo_trader.main", "system.algo_trader.clients.grafana")
 # Labels that users know.
@@ -178,7 +180,7 @@ class Graph:
         """Return the label of the distribution that offers an imported name."""
         name = DISTRIBUTIONS.get(imported, re.sub(r"[-_.]+", "_", imported).lower())
         if name not in self.locked:
-            line = module.third_party[imported]
+            line = module.third_party.get(imported, 0)
             self.unresolved.append(f"{module.path}:{line}: requirements_lock.txt has no {imported}")
             return ""
         return f"@pypi//{name}"
@@ -264,7 +266,11 @@ class Graph:
         for member in members:
             module = self.modules[member]
             target.deps.update(self.library(need) for need in self.needs[member])
-            target.deps.update(self.distribution(one, module) for one in module.third_party)
+            target.deps.update(
+                self.distribution(one, module)
+                for name in module.third_party
+                for one in (name, *ALONG.get(name, ()))
+            )
             target.data.update(self._data_packages(module))
             target.data.update(
                 f"//:{name}" for name in ROOT_FILES if module.reads_files and name in module.texts
