@@ -43,6 +43,7 @@ from infrastructure.supervision.files import (
     write_json,
     write_private,
 )
+from infrastructure.supervision.port_file import port_of_before, remember_port
 
 NAME = "redis"
 PRODUCT = "valkey"
@@ -251,7 +252,10 @@ def become_server(directory: Path, endpoint_file: Path, port: int | None) -> Non
     socket_path: Path | None = directory.resolve() / "redis.sock"
     if port is not None or len(os.fsencode(str(socket_path))) > SOCKET_PATH_BYTES:
         socket_path = None
-        port = port or _free_port()
+        # Clients of a server that died look for the next one where it was.
+        port_file = directory / "port.json"
+        port = port or port_of_before(port_file) or _free_port()
+        remember_port(port_file, port)
         url = f"redis://127.0.0.1:{port}/0"
     else:
         port = 0

@@ -115,6 +115,10 @@ def test_a_path_too_long_for_a_socket_gets_a_loopback_port(home: Path) -> None:
         with connect(url_with_password(handle.endpoint)) as client:
             assert client.ping()
             assert client.config_get("bind")["bind"] == "127.0.0.1"
+        first = handle.endpoint
+    with supervisor.ensure(embedded_redis_spec(folder / "redis")) as handle:
+        assert handle.endpoint.pid != first.pid
+        assert handle.endpoint.url == first.url
 
 
 def test_a_folder_with_awkward_letters_works(home: Path) -> None:

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import os
 import signal
-import socket
 import sys
 import threading
 from pathlib import Path
@@ -18,7 +17,8 @@ from infrastructure.influxdb.embedded.limits import MEMORY_BYTES, Limits, Strict
 from infrastructure.influxdb.embedded.server import EmbeddedInfluxDB
 from infrastructure.logging import configure, register_secret
 from infrastructure.supervision import announce_failure
-from infrastructure.supervision.files import read_json, write_json
+from infrastructure.supervision.files import write_json
+from infrastructure.supervision.port_file import port_of_before, remember_port
 
 DEFAULT_PORT = 8181
 NICENESS = 19
@@ -42,11 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
         with EmbeddedInfluxDB(
             options.data,
             host=options.host,
-            port=options.port or _port_of_before(options.data, options.host),
+            port=options.port or port_of_before(_port_file(options.data), options.host),
             token=token,
             limits=_limits(options),
         ) as server:
-            write_json(_port_file(options.data), {"port": server.port})
+            remember_port(_port_file(options.data), server.port)
             if options.endpoint_file is not None:
                 _announce(options.endpoint_file, server, options.token_file)
             print(f"{PRODUCT} {VERSION} on {server.url}", flush=True)
@@ -62,23 +62,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _port_file(data: Path) -> Path:
     return data.with_name(f"{data.name}-port.json")
-
-
-def _port_of_before(data: Path, host: str) -> int:
-    """Return the port that served this data last, if it is free: clients come back to it; else 0.
-
-    Args:
-        data: The data folder.
-        host: The address to listen on.
-    """
-    port = (read_json(_port_file(data)) or {}).get("port")
-    if not isinstance(port, int):
-        return 0
-    try:
-        with socket.create_server((host, port)):
-            return port
-    except OSError:
-        return 0
 
 
 def _announce(path: Path, server: EmbeddedInfluxDB, token_file: Path | None) -> None:
