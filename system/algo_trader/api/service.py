@@ -15,9 +15,9 @@ from infrastructure.errors import PortTaken
 from infrastructure.logging import get_logger
 from system.algo_trader.api.access.audit import Audit
 from system.algo_trader.api.access.browser_session import Sessions
+from system.algo_trader.api.access.doorkeeper import Doorkeeper
 from system.algo_trader.api.access.key_store import KeyStore
 from system.algo_trader.api.access.origin_guard import allowed_hosts
-from system.algo_trader.api.access.rate_limit import RateLimits
 from system.algo_trader.api.flight.admission import FlightAdmission
 from system.algo_trader.api.flight.server import FlightService
 from system.algo_trader.api.http.application import Parts, application
@@ -89,15 +89,14 @@ class Service:
         self.desk = Desk(self.stores)
         self.figures = Figures()
         self.audit = Audit.of(realm, clock)
+        self.doorkeeper = Doorkeeper(KeyStore.of(realm, clock), owner_secret, clock)
         self.admission = Admission(
-            KeyStore.of(realm, clock),
+            self.doorkeeper,
             Sessions(clock),
-            RateLimits(clock),
             self.audit,
             self.figures,
             allowed_hosts(host, port, names),
             tls is not None,
-            owner_secret,
         )
         self.errors = ErrorRegistry(runtime.redis, clock)
         self._ending = threading.Event()
@@ -173,14 +172,7 @@ class Service:
         self.stores.terms.report(chain, chain.as_of_ns)
 
     def _start_flight(self) -> FlightService:
-        """Listen for Flight; it has limits of its own, since it runs in threads."""
-        admission = FlightAdmission(
-            self.admission.keys,
-            RateLimits(self.runtime.clock),
-            self.audit,
-            self.admission.owner_secret,
-            threading.Lock(),
-        )
+        admission = FlightAdmission(self.doorkeeper, self.audit)
         certificate, key = self._tls if self._tls is not None else (None, None)
         try:
             return FlightService(

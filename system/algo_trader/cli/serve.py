@@ -135,7 +135,7 @@ def _tell(
         lines.append(f"{door.flight_url}  Arrow Flight")
     if listening.host not in LOOPBACK and not names:
         lines.append("other machines get answers under the names that --name gives, if any")
-    if not service.admission.keys.has_valid():
+    if not service.doorkeeper.keys.has_valid():
         lines.append("no key yet: `algo-trader keys create --name NAME --scope read:ticks`")
     lines.append("the page opens with `algo-trader serve --open`; Ctrl-C ends the service")
     print("\n".join(lines), file=sys.stderr, flush=True)

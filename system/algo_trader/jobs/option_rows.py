@@ -44,13 +44,14 @@ def quote_rows(report: GexReport, *, source: str, is_synthetic: bool) -> pa.Tabl
         is_synthetic: Whether they were made up.
     """
     surface, chain = report.surface, report.surface.chain
-    underlying = chain.underlying
-    close_root = CLOSE_ROOTS.get(underlying, underlying)
+    # An index is stored as $SPX, and the roots of its options have no dollar.
+    root = chain.underlying.removeprefix("$")
+    close_root = CLOSE_ROOTS.get(root, root)
     columns: dict[str, Any] = {
         "expiry": _dates(chain.settles_ns),
         "strike": [strike_text(strike) for strike in chain.strike.tolist()],
         "right": np.where(chain.is_call, "C", "P").tolist(),
-        "root": np.where(at_close(chain.settles_ns), close_root, underlying).tolist(),
+        "root": np.where(at_close(chain.settles_ns), close_root, root).tolist(),
         "bid": _known(np.where(chain.bid > 0, chain.bid, np.nan)),
         "ask": _known(np.where(chain.ask > 0, chain.ask, np.nan)),
         "last": _known(np.where(chain.last > 0, chain.last, np.nan)),

@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,8 +52,10 @@ def rows_of(table: Any) -> list[dict[str, Any]]:
     return found
 
 
-def test_contracts_are_told_apart_by_root_where_two_settle_on_one_day() -> None:
-    rows = rows_of(quote_rows(report(two_settlements()), source="cboe", is_synthetic=False))
+@pytest.mark.parametrize("name", ["SPX", "$SPX"])
+def test_contracts_are_told_apart_by_root_where_two_settle_on_one_day(name: str) -> None:
+    chain = replace(two_settlements(), underlying=name)
+    rows = rows_of(quote_rows(report(chain), source="cboe", is_synthetic=False))
     keys = [(row["root"], row["expiry"], row["strike"], row["right"]) for row in rows]
     assert sorted(keys) == sorted(
         (root, day, strike, right)

@@ -24,9 +24,6 @@ from system.algo_trader.storage.records import EVENT_TIME, QUOTES, TRADES
 from system.algo_trader.tape.columns import Floats, Int64s, Quotes, Trades
 from system.algo_trader.tape.reference import Sides
 
-SAMPLED_SOURCES: Final = (Source.SCHWAB, Source.SCHWAB_SIM)
-"""Schwab's streamer sends changes of the last price, not every trade (schwab-api.md)."""
-
 STOCK_TICK: Final = 0.0001
 OPTION_TICK: Final = 0.01
 QUOTE_LOOKBACK_NS: Final = 3_600_000_000_000
@@ -148,7 +145,7 @@ def tape_of_archive(
     quotes = None
     if books.num_rows:
         quotes = _quotes(books, books.column(EVENT_TIME).to_numpy(), tick_size)
-    leaves_out = sampled or any(source in SAMPLED_SOURCES for source in sources)
+    leaves_out = sampled or any(Source(source).leaves_trades_out for source in sources)
     times = rows.column(EVENT_TIME).to_numpy()
     return _tape(symbol, rows, times, quotes, tick_size, leaves_out, "+".join(sources))
 

@@ -145,7 +145,11 @@ def stored(archive: Archive, source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "sampled"), [("schwab", True), ("schwab-sim", True), ("file", False)]
+    ("source", "sampled"),
+    [
+        *(("schwab", True), ("schwab-sim", True), ("file", False)),
+        *(("schwab-live", True), ("schwab-sim-live", True), ("replay-live", False)),
+    ],
 )
 def test_schwabs_stored_trades_are_a_sample_and_say_so(
     tmp_path: Path, source: str, sampled: bool

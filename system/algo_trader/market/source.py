@@ -37,6 +37,14 @@ class Source(StrEnum):
         return self in (Source.SCHWAB_LIVE, Source.SCHWAB_SIM_LIVE)
 
     @property
+    def leaves_trades_out(self) -> bool:
+        """Say whether trades under its name are changes of the last price, not every trade.
+
+        Schwab's streamer sends such changes (schwab-api.md); a file and its replay have the tape.
+        """
+        return self.value.startswith(Source.SCHWAB.value)
+
+    @property
     def of_chart(self) -> Source:
         """Return the name of the bars that the same provider streams."""
         return Source(f"{self.value}-chart")

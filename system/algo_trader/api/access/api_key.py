@@ -33,6 +33,10 @@ class KeyScope(StrEnum):
     ADMIN = "admin"
 
 
+READING: Final = (KeyScope.READ_TICKS, KeyScope.READ_OPTIONS)
+"""What whoever reads everything has to be allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """Hold what is kept of a key; its secret is not among it.

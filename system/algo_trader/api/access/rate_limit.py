@@ -32,7 +32,7 @@ class Allowance:
 
 
 class RateLimits:
-    """Count by name. Used by one event loop only.
+    """Count by name. Whoever asks from several threads brings the lock.
 
     A bucket holds a tenth of its minute's requests, ten at least: so many may come at once.
 
@@ -61,9 +61,3 @@ class RateLimits:
             self._buckets.popitem(last=False)
         wait_s = 0.0 if is_allowed else (cost - tokens) / per_ns / 1e9
         return Allowance(is_allowed, per_minute, int(tokens), wait_s)
-
-    def has_left(self, name: str, per_minute: int) -> bool:
-        """Return whether a bucket has a token; none is taken."""
-        if name not in self._buckets:
-            return True
-        return self.take(name, per_minute, 0.0).remaining >= 1

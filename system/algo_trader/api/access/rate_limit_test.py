@@ -21,13 +21,6 @@ def test_a_burst_is_allowed_and_then_one_as_time_goes() -> None:
     assert limits.take("b", 600).is_allowed
 
 
-def test_looking_takes_nothing() -> None:
-    limits = RateLimits(VirtualClock(0))
-    assert all(limits.has_left("a", 60) for _ in range(100))
-    assert [limits.take("a", 60).is_allowed for _ in range(11)] == [True] * 10 + [False]
-    assert not limits.has_left("a", 60)
-
-
 def test_of_too_many_names_the_oldest_are_forgotten() -> None:
     limits = RateLimits(VirtualClock(0), most=2)
     for _ in range(10):

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import hmac
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pyarrow import flight
 
-from infrastructure.errors import CorruptStore
-from infrastructure.logging import get_logger
-from system.algo_trader.api.access.api_key import ApiKey, KeyScope
 from system.algo_trader.api.access.audit import Audit
-from system.algo_trader.api.access.key_store import KeyStore
-from system.algo_trader.api.access.rate_limit import RateLimits
+from system.algo_trader.api.access.caller import Caller
+from system.algo_trader.api.access.doorkeeper import Doorkeeper, Refused
 from system.algo_trader.api.flight.refusal import refusal_of
-from system.algo_trader.api.http.caller import Caller
 from system.algo_trader.api.operations.problem import Problem
 
 MIDDLEWARE: Final = "admission"
 METHOD: Final = "FLIGHT"
-FAILURES_PER_MINUTE: Final = 60
-_STRANGERS: Final = "failed flight"
+_STRANGERS: Final = "flight"
 _UNKNOWN: Final = "flight"
 """The address of those who are refused at once: Flight tells it only to calls that go on."""
-_OWNER: Final = frozenset(str(each) for each in KeyScope)
-_log = get_logger("api.flight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +26,12 @@ class FlightAdmission:
     """Hold what callers are judged by; used by many threads.
 
     Attributes:
-        keys: The keys of the realm.
-        limits: Who has asked how often; of this door alone.
+        doorkeeper: Judges keys, as for HTTP.
         audit: Gets a line a call.
-        owner_secret: What the owner's programs on this machine show; "" for nothing.
-        lock: Guards the limits.
     """
 
-    keys: KeyStore
-    limits: RateLimits
+    doorkeeper: Doorkeeper
     audit: Audit
-    owner_secret: str
-    lock: threading.Lock
 
     def caller_of(self, headers: Mapping[str, Sequence[Any]]) -> Caller:
         """Return who asks.
@@ -61,33 +46,11 @@ class FlightAdmission:
                 401, "a key is needed", "authorization",
                 "authorization: Bearer KEY, or x-api-key: KEY",
             )  # fmt: skip
-        secret = self.owner_secret
-        if secret and hmac.compare_digest(text.encode("utf-8", "replace"), secret.encode()):
-            return Caller("local", _OWNER)
         try:
-            found = self.keys.find(text)
-        except CorruptStore as error:
-            _log.error("%s", error)
-            raise Problem(503, "keys cannot be checked now", retry_after_s=30) from error
-        if not isinstance(found, ApiKey):
-            # Those who guess are slowed down; a right key is not locked out by them.
-            with self.lock:
-                guess = self.limits.take(_STRANGERS, FAILURES_PER_MINUTE)
-            if not guess.is_allowed:
-                self._note(f"({found})", 429)
-                raise Problem(429, "too many wrong keys came", retry_after_s=60)
-            self._note(f"({found})", 401)
-            raise Problem(401, "this key is not valid", "authorization")
-        with self.lock:
-            allowance = self.limits.take(found.key_id, found.rate_per_minute)
-        if not allowance.is_allowed:
-            self._note(found.key_id, 429)
-            raise Problem(
-                429,
-                f"more than {found.rate_per_minute} calls a minute",
-                retry_after_s=max(1, round(allowance.retry_after_s + 0.5)),
-            )
-        return Caller(found.key_id, frozenset(str(each) for each in found.scopes))
+            return self.doorkeeper.admit(text, _STRANGERS)[0]
+        except Refused as refused:
+            self._note(f"({refused.reason})", refused.status)
+            raise
 
     def _note(self, who: str, status: int) -> None:
         self.audit.note(who, METHOD, "(key)", status, 0, 0.0, _UNKNOWN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,12 @@ from pyarrow import flight
 from infrastructure.clock import VirtualClock
 from system.algo_trader.api.access.api_key import KeyScope
 from system.algo_trader.api.access.audit import Audit
+from system.algo_trader.api.access.caller import Caller
+from system.algo_trader.api.access.doorkeeper import FAILURES_PER_MINUTE, Doorkeeper
 from system.algo_trader.api.access.key_store import KeyStore
-from system.algo_trader.api.access.rate_limit import RateLimits
-from system.algo_trader.api.flight.admission import (
-    FAILURES_PER_MINUTE,
-    AdmissionFactory,
-    FlightAdmission,
-)
+from system.algo_trader.api.flight.admission import AdmissionFactory, FlightAdmission
 from system.algo_trader.api.flight.call import Call
 from system.algo_trader.api.flight.refusal import refusal_of
-from system.algo_trader.api.http.caller import Caller
 from system.algo_trader.api.operations.problem import Problem
 
 OWNER = "the-owners-secret"
@@ -34,7 +29,7 @@ def admission(tmp_path: Path) -> FlightAdmission:
     clock = VirtualClock(1_700_000_000 * 10**9)
     audit = Audit(tmp_path / "audit.jsonl", clock)
     keys = KeyStore(tmp_path / "keys.json", clock)
-    return FlightAdmission(keys, RateLimits(clock), audit, OWNER, threading.Lock())
+    return FlightAdmission(Doorkeeper(keys, OWNER, clock), audit)
 
 
 def bearer(text: str) -> dict[str, list[str]]:
@@ -48,7 +43,7 @@ def refused(admission: FlightAdmission, headers: Any) -> Problem:
 
 
 def test_a_key_comes_in_by_either_header_with_its_scopes_only(admission: FlightAdmission) -> None:
-    key, text = admission.keys.create("notebook", TICKS)
+    key, text = admission.doorkeeper.keys.create("notebook", TICKS)
     for headers in (
         bearer(text),
         {"x-api-key": [text.encode()]},
@@ -73,7 +68,7 @@ def test_without_a_valid_key_nobody_comes_in(admission: FlightAdmission, headers
 
 
 def test_those_who_guess_do_not_lock_out_a_right_key(admission: FlightAdmission) -> None:
-    _, text = admission.keys.create("notebook", TICKS)
+    _, text = admission.doorkeeper.keys.create("notebook", TICKS)
     states = [refused(admission, bearer(f"at_{n}")).status for n in range(FAILURES_PER_MINUTE + 5)]
     assert (states[0], states[-1]) == (401, 429)
     assert admission.caller_of(bearer(text)).may("read:ticks")
@@ -81,7 +76,7 @@ def test_those_who_guess_do_not_lock_out_a_right_key(admission: FlightAdmission)
 
 
 def test_too_many_calls_are_told_when_to_come_back(admission: FlightAdmission) -> None:
-    _, text = admission.keys.create("notebook", TICKS, rate_per_minute=60)
+    _, text = admission.doorkeeper.keys.create("notebook", TICKS, rate_per_minute=60)
     for _ in range(10):
         admission.caller_of(bearer(text))
     problem = refused(admission, bearer(text))
@@ -89,8 +84,8 @@ def test_too_many_calls_are_told_when_to_come_back(admission: FlightAdmission) -
 
 
 def test_a_revoked_key_is_a_wrong_one(admission: FlightAdmission) -> None:
-    key, text = admission.keys.create("notebook", TICKS)
-    admission.keys.revoke(key.key_id)
+    key, text = admission.doorkeeper.keys.create("notebook", TICKS)
+    admission.doorkeeper.keys.revoke(key.key_id)
     assert refused(admission, bearer(text)).status == 401
 
 

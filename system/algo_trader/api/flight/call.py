@@ -11,10 +11,10 @@ from typing import Any, Final, Self
 from infrastructure.errors import StackError
 from infrastructure.logging import get_logger
 from system.algo_trader.api.access.audit import Audit
+from system.algo_trader.api.access.caller import Caller
 from system.algo_trader.api.flight.admission import METHOD
 from system.algo_trader.api.flight.outflow import FAULT
 from system.algo_trader.api.flight.refusal import refusal_of
-from system.algo_trader.api.http.caller import Caller
 from system.algo_trader.api.operations.catalogue import Operation
 from system.algo_trader.api.operations.parameters import parse_query, texts_of
 from system.algo_trader.api.operations.problem import Problem, problem_of

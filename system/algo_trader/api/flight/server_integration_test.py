@@ -18,8 +18,8 @@ from pyarrow import flight
 from infrastructure.clock import SystemClock
 from infrastructure.errors import NoDataError, ServiceUnavailable
 from system.algo_trader.api.access.audit import Audit
+from system.algo_trader.api.access.doorkeeper import Doorkeeper
 from system.algo_trader.api.access.key_store import KeyStore
-from system.algo_trader.api.access.rate_limit import RateLimits
 from system.algo_trader.api.flight.admission import FlightAdmission
 from system.algo_trader.api.flight.outflow import Outflow
 from system.algo_trader.api.flight.server import MOST_STREAMS, FlightService
@@ -80,7 +80,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def door(tmp_path: Path) -> Iterator[Door]:
     clock, notes = SystemClock(), Notes()
     keys = KeyStore(tmp_path / "keys.json", clock)
-    admission = FlightAdmission(keys, RateLimits(clock), notes, OWNER, threading.Lock())
+    admission = FlightAdmission(Doorkeeper(keys, OWNER, clock), notes)
     stores = cast(Stores, SimpleNamespace(clock=clock))
     made = Door(FlightService(stores, admission, "127.0.0.1", 0), notes)
     made.answers("candles", pages=pages, answer=lambda stores, values: PAGE)

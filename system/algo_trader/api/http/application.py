@@ -15,8 +15,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from system.algo_trader.api.access.api_key import KeyScope
 from system.algo_trader.api.access.browser_session import cookie_header
-from system.algo_trader.api.http.caller import ADMIN, require
+from system.algo_trader.api.access.caller import ADMIN, require
 from system.algo_trader.api.http.control import Control
 from system.algo_trader.api.http.gate import Admission
 from system.algo_trader.api.http.openapi import PREFIX, document_of
@@ -24,7 +25,7 @@ from system.algo_trader.api.http.operation_route import Desk, OperationRoute
 from system.algo_trader.api.http.pages import page_routes
 from system.algo_trader.api.http.sockets import PolledSocket, StatusSocket, StreamSocket
 from system.algo_trader.api.live.hub import Hub
-from system.algo_trader.api.operations.catalogue import GEX, OPERATIONS, Needs
+from system.algo_trader.api.operations.catalogue import GEX, OPERATIONS
 from system.algo_trader.api.operations.problem import MEDIA_TYPE, Problem
 from system.algo_trader.api.operations.rendering import document_of as answer_document
 from system.algo_trader.api.operations.status_board import StatusBoard
@@ -113,11 +114,13 @@ def _add_sockets(app: FastAPI, parts: Parts) -> None:
         return document
 
     tick_socket = StreamSocket(
-        "ticks", TICKS.of(), parts.ticks, desk.stores, desk.work, Needs.TICKS
+        "ticks", TICKS.of(), parts.ticks, desk.stores, desk.work, KeyScope.READ_TICKS
     )
-    bar_socket = StreamSocket("bars", BARS.of(), parts.bars, desk.stores, desk.work, Needs.TICKS)
-    gex_socket = PolledSocket("gex", look, desk.work, Needs.OPTIONS)
-    status = StatusSocket(lambda: _encode(parts.board.document()), Needs.TICKS)
+    bar_socket = StreamSocket(
+        "bars", BARS.of(), parts.bars, desk.stores, desk.work, KeyScope.READ_TICKS
+    )
+    gex_socket = PolledSocket("gex", look, desk.work, KeyScope.READ_OPTIONS)
+    status = StatusSocket(lambda: _encode(parts.board.document()), KeyScope.READ_TICKS)
     for path, socket in (
         ("/ws/ticks", tick_socket),
         ("/ws/bars", bar_socket),

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from infrastructure.errors import UsageError
-from system.algo_trader.api.http.caller import ADMIN, require
+from system.algo_trader.api.access.caller import ADMIN, require
 from system.algo_trader.api.http.openapi import PREFIX
 from system.algo_trader.api.http.work import Work
 from system.algo_trader.api.operations.status_board import StatusBoard

@@ -14,9 +14,9 @@ from infrastructure.clock import SystemClock
 from system.algo_trader.api.access.api_key import KeyScope
 from system.algo_trader.api.access.audit import Audit
 from system.algo_trader.api.access.browser_session import COOKIE, Sessions
+from system.algo_trader.api.access.doorkeeper import Doorkeeper
 from system.algo_trader.api.access.key_store import KeyStore
 from system.algo_trader.api.access.origin_guard import allowed_hosts
-from system.algo_trader.api.access.rate_limit import RateLimits
 from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.gate import Admission, Gate
 from system.algo_trader.api.http.sending import Message, Receive, Scope, Send
@@ -52,13 +52,11 @@ class Endless:
 def admission(tmp_path: Path) -> Admission:
     clock = SystemClock()
     return Admission(
-        KeyStore(tmp_path / "api_keys.json", clock),
+        Doorkeeper(KeyStore(tmp_path / "api_keys.json", clock), "the owner's secret", clock),
         Sessions(clock),
-        RateLimits(clock),
         Audit(tmp_path / "api_audit.jsonl", clock),
         Figures(),
         allowed_hosts("127.0.0.1", 8877),
-        owner_secret="the owner's secret",
     )
 
 
@@ -123,7 +121,7 @@ def http_through(admission: Admission, **headers: str) -> dict[str, Any]:
 
 
 def test_a_revoked_key_loses_its_socket(admission: Admission, tmp_path: Path) -> None:
-    key, text = admission.keys.create("mine", TICKS)
+    key, text = admission.doorkeeper.keys.create("mine", TICKS)
     others = KeyStore(tmp_path / "api_keys.json")
     sent, app = socket_through(admission, lambda: others.revoke(key.key_id), x_api_key=text)
     assert sent[-1] == ENDED
@@ -133,7 +131,7 @@ def test_a_revoked_key_loses_its_socket(admission: Admission, tmp_path: Path) ->
 
 
 def test_an_expired_key_loses_its_socket(admission: Admission) -> None:
-    _, text = admission.keys.create("mine", TICKS, expires_in_s=0.3)
+    _, text = admission.doorkeeper.keys.create("mine", TICKS, expires_in_s=0.3)
     sent, _ = socket_through(admission, lambda: None, x_api_key=text)
     assert sent[-1] == ENDED
 
@@ -141,7 +139,7 @@ def test_an_expired_key_loses_its_socket(admission: Admission) -> None:
 def test_a_file_of_keys_that_was_damaged_ends_its_sockets(
     admission: Admission, tmp_path: Path
 ) -> None:
-    _, text = admission.keys.create("mine", TICKS)
+    _, text = admission.doorkeeper.keys.create("mine", TICKS)
     sent, _ = socket_through(
         admission, lambda: (tmp_path / "api_keys.json").write_text("{"), x_api_key=text
     )
@@ -163,7 +161,7 @@ def test_a_closed_session_loses_its_socket(admission: Admission) -> None:
 
 @pytest.mark.parametrize("is_owner", [False, True])
 def test_the_socket_of_a_valid_key_goes_on(admission: Admission, is_owner: bool) -> None:
-    _, text = admission.keys.create("mine", TICKS)
+    _, text = admission.doorkeeper.keys.create("mine", TICKS)
     used = "the owner's secret" if is_owner else text
     sent, _ = socket_through(admission, None, x_api_key=used)
     assert [each["type"] for each in sent] == ["websocket.accept"]
@@ -172,7 +170,7 @@ def test_the_socket_of_a_valid_key_goes_on(admission: Admission, is_owner: bool)
 def test_the_outside_does_not_learn_why_a_key_is_refused_but_the_audit_does(
     admission: Admission, tmp_path: Path
 ) -> None:
-    keys = admission.keys
+    keys = admission.doorkeeper.keys
     revoked, revoked_text = keys.create("a", TICKS)
     wrong, wrong_text = keys.create("b", TICKS)
     keys.revoke(revoked.key_id)
@@ -189,7 +187,7 @@ def test_the_outside_does_not_learn_why_a_key_is_refused_but_the_audit_does(
 
 
 def test_the_audit_says_which_key_asked_too_often(admission: Admission, tmp_path: Path) -> None:
-    key, text = admission.keys.create("mine", TICKS, rate_per_minute=1)
+    key, text = admission.doorkeeper.keys.create("mine", TICKS, rate_per_minute=1)
     answers = [http_through(admission, x_api_key=text) for _ in range(11)]
     assert [each["status"] for each in answers] == [200] * 10 + [429]
     lines = audited(admission, tmp_path)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from system.algo_trader.api.http.caller import ADMIN, require
+from system.algo_trader.api.access.caller import ADMIN, require
 from system.algo_trader.api.http.control import Done
 from system.algo_trader.api.http.openapi import PREFIX
 from system.algo_trader.api.http.work import Work

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from infrastructure.clock import Clock
-from infrastructure.errors import CorruptStore
 from infrastructure.logging import get_logger
-from system.algo_trader.api.access.api_key import ApiKey, KeyScope
 from system.algo_trader.api.access.audit import Audit
 from system.algo_trader.api.access.browser_session import Sessions, cookie_of
-from system.algo_trader.api.access.key_store import OF_A_KEY, KeyStore
+from system.algo_trader.api.access.caller import CALLER, Caller
+from system.algo_trader.api.access.doorkeeper import OWNER, Doorkeeper, Refused
 from system.algo_trader.api.access.origin_guard import host_is_allowed, origin_is_ours
-from system.algo_trader.api.access.rate_limit import RateLimits
+from system.algo_trader.api.access.rate_limit import Allowance
 from system.algo_trader.api.http.body import whole_body
-from system.algo_trader.api.http.caller import CALLER, Caller
 from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.operation_route import ROUTE, ROWS
 from system.algo_trader.api.http.sending import (
@@ -38,12 +35,10 @@ OPEN: Final = frozenset({"/health", "/health/live", "/health/ready"})
 SOCKETS: Final = frozenset({"/ws/ticks", "/ws/bars", "/ws/gex", "/ws/status"})
 SIGN_IN: Final = "/open"
 """Where the one-time link leads; the route looks at its token."""
-FAILURES_PER_MINUTE: Final = 60
 OPEN_PER_MINUTE: Final = 6000
 SOCKETS_PER_CALLER: Final = 64
 STILL_S: Final = 0.5
 """How often it is looked whether those who hold a socket would still be let in."""
-_CALLERS: Final = 1024
 _CSRF: Final = b"x-csrf-token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALWAYS: Final[tuple[Header, ...]] = (
@@ -53,7 +48,6 @@ _ALWAYS: Final[tuple[Header, ...]] = (
     (b"x-frame-options", b"DENY"),
 )
 _log = get_logger("api.gate")
-_OWNER: Final = frozenset(str(each) for each in KeyScope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +55,20 @@ class Admission:
     """Hold what the gate judges by.
 
     Attributes:
-        keys: The keys of the realm.
+        doorkeeper: Judges keys.
         sessions: Of the owner's browsers.
-        limits: Who has asked how often.
         audit: Gets a line a request.
         figures: Count.
         hosts: What the header Host may say.
         is_secure: Whether the service speaks TLS.
-        owner_secret: What the owner's programs on this machine show; "" for nothing.
     """
 
-    keys: KeyStore
+    doorkeeper: Doorkeeper
     sessions: Sessions
-    limits: RateLimits
     audit: Audit
     figures: Figures
     hosts: frozenset[str]
     is_secure: bool = False
-    owner_secret: str = field(default="", repr=False)
 
 
 @dataclass(slots=True)
@@ -87,7 +77,6 @@ class _Trail:
 
     Attributes:
         began_s: When it came, seconds of the event loop.
-        refused: What only the audit is told of why it was refused.
         key: The text of the key that let it in; "" for none.
         cookie: Of the session that let it in; "" for none.
         status: Of the answer, 0 without one.
@@ -96,7 +85,6 @@ class _Trail:
     """
 
     began_s: float
-    refused: str = ""
     key: str = field(default="", repr=False)
     cookie: str = field(default="", repr=False)
     status: int = 0
@@ -118,7 +106,6 @@ class Gate:
         self._admission = admission
         self._clock = clock
         self._sockets: dict[str, int] = {}
-        self._callers: dict[str, tuple[ApiKey, Caller]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, refuse or pass on one request or socket."""
@@ -149,7 +136,7 @@ class Gate:
                 receive = await whole_body(scope, receive)
             await self._app(scope, receive, tell)
         except Problem as problem:
-            caller = _refused(caller, problem, trail)
+            caller = _refused(caller, problem)
             await send_problem(tell, problem)
         except Exception:
             _log.exception("%s %s failed", scope["method"], _route(scope))
@@ -181,7 +168,7 @@ class Gate:
                 self._sockets[caller.key_id] -= 1
         except Problem as problem:
             trail.status = problem.status
-            caller = _refused(caller, problem, trail)
+            caller = _refused(caller, problem)
             _log.debug("a socket to %s is refused: %s", route, problem)
             # Before it is accepted, closing is refusing: the server answers 403.
             await send({"type": "websocket.close", "code": 1008, "reason": problem.detail[:120]})
@@ -216,6 +203,15 @@ class Gate:
         Raises:
             Problem: If nobody is let in, or asks too often.
         """
+        try:
+            return self._judged(scope, trail)
+        except Refused as refused:
+            self._admission.figures.refused(refused.kind)
+            if refused.allowance is not None:
+                _tell_allowance(refused.allowance, trail)
+            raise
+
+    def _judged(self, scope: Scope, trail: _Trail) -> Caller:
         admission = self._admission
         host = header(scope, b"host")
         if not host_is_allowed(host, admission.hosts):
@@ -230,7 +226,7 @@ class Gate:
         client = scope["client"][0] if scope.get("client") else "unknown"
         path = scope["path"]
         if path in OPEN:
-            self._limit(f"open {client}", OPEN_PER_MINUTE, trail)
+            _tell_allowance(admission.doorkeeper.take(f"open {client}", OPEN_PER_MINUTE), trail)
             return _NOBODY
         if path == SIGN_IN:
             return _NOBODY
@@ -256,63 +252,20 @@ class Gate:
             admission.figures.refused("origin")
             raise Problem(403, "a browser's socket names its origin", "Origin")
         trail.cookie = cookie or ""
-        return Caller("owner", _OWNER, is_browser=True, csrf_token=session.csrf_token)
+        return Caller("owner", OWNER, is_browser=True, csrf_token=session.csrf_token)
 
     def _by_key(self, text: str, client: str, trail: _Trail) -> Caller:
-        admission = self._admission
-        secret = admission.owner_secret
-        if secret and hmac.compare_digest(text.encode("latin-1", "replace"), secret.encode()):
-            return Caller("local", _OWNER)
-        try:
-            found = admission.keys.find(text)
-        except CorruptStore as error:
-            _log.error("%s", error)
-            raise Problem(503, "keys cannot be checked now", retry_after_s=30) from error
-        if not isinstance(found, ApiKey):
-            # The outside is not told which; whose key it was, only if it is one of ours.
-            trail.refused = f"{found} {text.split('_')[1]}" if found in OF_A_KEY else found
-            # Those who guess are slowed down; a right key from the same address is not locked out.
-            guess = admission.limits.take(f"failed {client}", FAILURES_PER_MINUTE)
-            admission.figures.refused("key" if guess.is_allowed else "guessing")
-            if not guess.is_allowed:
-                raise Problem(429, "too many wrong keys came from this address", retry_after_s=60)
-            raise Problem(401, "this key is not valid", "Authorization")
-        self._limit(found.key_id, found.rate_per_minute, trail)
-        trail.key = text
-        return self._caller(found)
-
-    def _caller(self, key: ApiKey) -> Caller:
-        """Return who shows a key: made once as long as the key is the same."""
-        known = self._callers.get(key.key_id)
-        if known is not None and known[0] is key:
-            return known[1]
-        caller = Caller(key.key_id, frozenset(str(each) for each in key.scopes))
-        if len(self._callers) >= _CALLERS:
-            self._callers.clear()
-        self._callers[key.key_id] = key, caller
+        caller, allowance = self._admission.doorkeeper.admit(text, client)
+        if allowance is not None:
+            trail.key = text
+            _tell_allowance(allowance, trail)
         return caller
 
     def _is_still_in(self, trail: _Trail) -> bool:
         """Return whether who was let in would be let in now; an open socket is use of a session."""
         if trail.cookie:
             return self._admission.sessions.find(trail.cookie) is not None
-        try:
-            return not trail.key or isinstance(self._admission.keys.find(trail.key), ApiKey)
-        except CorruptStore:
-            return False
-
-    def _limit(self, name: str, per_minute: int, trail: _Trail) -> None:
-        allowance = self._admission.limits.take(name, per_minute)
-        trail.headers.append((b"ratelimit-limit", b"%d" % allowance.limit))
-        trail.headers.append((b"ratelimit-remaining", b"%d" % allowance.remaining))
-        if not allowance.is_allowed:
-            self._admission.figures.refused("rate")
-            trail.refused = f"too often {name}"
-            raise Problem(
-                429,
-                f"more than {per_minute} requests a minute",
-                retry_after_s=max(1, round(allowance.retry_after_s + 0.5)),
-            )
+        return not trail.key or self._admission.doorkeeper.still_admits(trail.key)
 
     def _check_change(self, scope: Scope, caller: Caller) -> None:
         """Let a browser change something only if a page of ours asked for it.
@@ -350,11 +303,17 @@ _ENDED: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 
 
-def _refused(caller: Caller, problem: Problem, trail: _Trail) -> Caller:
+def _refused(caller: Caller, problem: Problem) -> Caller:
     """Return under which name the audit has one who was not let in."""
     if caller is not _NOBODY or problem.status not in (401, 403, 421, 429):
         return caller
-    return Caller(f"({trail.refused or problem.detail})", _NONE)
+    reason = problem.reason if isinstance(problem, Refused) else problem.detail
+    return Caller(f"({reason})", _NONE)
+
+
+def _tell_allowance(allowance: Allowance, trail: _Trail) -> None:
+    trail.headers.append((b"ratelimit-limit", b"%d" % allowance.limit))
+    trail.headers.append((b"ratelimit-remaining", b"%d" % allowance.remaining))
 
 
 def _route(scope: Mapping[str, Any]) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from system.algo_trader.api.access.caller import require
 from system.algo_trader.api.http.answer_cache import CHECK_S, AnswerCache, Kept, Key
-from system.algo_trader.api.http.caller import require
 from system.algo_trader.api.http.sending import (
     Receive,
     Scope,

@@ -13,7 +13,7 @@ import pytest
 
 from infrastructure.clock import VirtualClock
 from infrastructure.errors import CorruptStore
-from system.algo_trader.api.http.caller import CALLER, Caller
+from system.algo_trader.api.access.caller import CALLER, Caller
 from system.algo_trader.api.http.operation_route import BrokenOff, Desk, OperationRoute
 from system.algo_trader.api.operations.answer import Answer, Facts
 from system.algo_trader.api.operations.catalogue import CANDLES, Operation

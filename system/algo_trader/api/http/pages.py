@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from infrastructure.errors import NoDataError
-from system.algo_trader.api.http.caller import caller_of
+from system.algo_trader.api.access.caller import caller_of
 from system.algo_trader.api.operations.problem import Problem
 from system.algo_trader.web.assets import (
     CONTENT_SECURITY_POLICY,

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from infrastructure.errors import StackError
 from infrastructure.redis.frames import decode_frame
 from infrastructure.redis.streams import StreamEntry
-from system.algo_trader.api.http.caller import require
+from system.algo_trader.api.access.caller import require
 from system.algo_trader.api.http.work import Work
 from system.algo_trader.api.live.hub import Hub, Subscription, entry_key
 from system.algo_trader.api.operations.parameters import Kind, Parameter

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from system.algo_trader.api.http.caller import require
+from system.algo_trader.api.access.api_key import READING
+from system.algo_trader.api.access.caller import require
 from system.algo_trader.api.http.openapi import PREFIX
 from system.algo_trader.api.http.operation_route import ROWS as ROWS_NOTED
 from system.algo_trader.api.http.operation_route import Desk
-from system.algo_trader.api.operations.catalogue import Needs
 from system.algo_trader.api.operations.rendering import Form, form_of, render
 from system.algo_trader.api.operations.sql import sql_answer
 from system.algo_trader.api.operations.sql_sandbox import MOST_ROWS, ROWS, SqlSandbox
@@ -43,7 +43,7 @@ def sql_routes(sandbox: SqlSandbox, desk: Desk) -> APIRouter:
 
     @router.post("/sql", operation_id="sql", description=_DESCRIPTION, response_class=Response)
     async def sql(request: Request, asked: Asked) -> Response:
-        for scope in Needs:
+        for scope in READING:
             require(request.scope, scope)
         form = form_of(request.headers.get("accept"))
 

@@ -12,7 +12,7 @@ from mcp.server import Server
 from mcp.server.context import ServerRequestContext
 
 from infrastructure.clock import Clock
-from system.algo_trader.api.http.caller import CALLER, Caller
+from system.algo_trader.api.access.caller import CALLER, Caller
 from system.algo_trader.api.http.operation_route import ROUTE, ROWS
 from system.algo_trader.api.http.work import Work
 from system.algo_trader.api.model_tools.sizing import document_for_model

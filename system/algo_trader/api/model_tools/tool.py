@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from system.algo_trader.api.access.api_key import READING, KeyScope
 from system.algo_trader.api.operations import catalogue, sql
 from system.algo_trader.api.operations.answer import Answer
-from system.algo_trader.api.operations.catalogue import Needs, Operation
+from system.algo_trader.api.operations.catalogue import Operation
 from system.algo_trader.api.operations.parameters import Kind, Parameter
 from system.algo_trader.api.operations.sql_sandbox import SqlSandbox
 from system.algo_trader.api.operations.stores import Stores
@@ -110,7 +111,7 @@ def model_tools(
             sql.NAME,
             sql.TITLE,
             sql.DESCRIPTION,
-            frozenset(map(str, Needs)),
+            frozenset(map(str, READING)),
             (sql.SQL, limit),
             lambda values: sql.sql_answer(
                 sandbox, {"sql": values["sql"], "max_rows": values[LIMIT]}
@@ -126,7 +127,7 @@ def model_tools(
             "How everything is",
             "Whether data are live or simulated, whether the market is open, how fresh the stream "
             "is, what is stored, and what is wrong. Ask this first if an answer surprises.",
-            frozenset({str(Needs.TICKS)}),
+            frozenset({str(KeyScope.READ_TICKS)}),
             (),
             lambda _: status(),
             Cut.FIRST,

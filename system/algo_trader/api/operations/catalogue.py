@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
+from system.algo_trader.api.access.api_key import KeyScope
 from system.algo_trader.api.operations import analysis, candles, chains, quality, ticks
 from system.algo_trader.api.operations.answer import Answer
 from system.algo_trader.api.operations.parameters import Kind, Parameter
@@ -22,13 +22,6 @@ PAGE_ROWS: Final = 10_000
 """The most rows of one answer; more are streamed, as NDJSON or Arrow."""
 STREAM_ROWS: Final = 1_000_000
 INTRADAY: Final = tuple(str(each) for each in Timeframe if each.is_intraday)
-
-
-class Needs(StrEnum):
-    """Name what a key must be allowed to read."""
-
-    TICKS = "read:ticks"
-    OPTIONS = "read:options"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,7 @@ class Operation:
     path: str
     title: str
     description: str
-    needs: Needs
+    needs: KeyScope
     parameters: tuple[Parameter, ...]
     answer: Callable[[Stores, Values], Answer]
     version: Callable[[Stores, Values], str] | None
@@ -85,7 +78,7 @@ REALTIME: Final = Operation(
     "The last updates",
     "The last level-one updates of some symbols, out of the stream, oldest first. Level one is a "
     "sampled change feed, not the tape.",
-    Needs.TICKS,
+    KeyScope.READ_TICKS,
     (
         Parameter("symbols", Kind.SYMBOLS, "Whose updates.", True),
         _limit(100, 1000),
@@ -101,7 +94,7 @@ HISTORICAL: Final = Operation(
     "Stored trades and quotes",
     "Stored trades or quotes of some symbols by time, or the bars that their trades make. Long "
     "ranges go page by page with `cursor`, or are streamed as NDJSON or Arrow with a larger limit.",
-    Needs.TICKS,
+    KeyScope.READ_TICKS,
     (
         Parameter("symbols", Kind.SYMBOLS, "Whose rows.", True, most=20),
         Parameter("kind", Kind.CHOICE, "What is asked for.", default=TRADES, choices=TAPE),
@@ -129,7 +122,7 @@ CANDLES: Final = Operation(
     "Candles",
     "Closed bars of one symbol or continuous future (ES.c.0) by start: the ones to believe where "
     "sources differ. Without `start_time` the last ones are given.",
-    Needs.TICKS,
+    KeyScope.READ_TICKS,
     (
         _symbol(text="The instrument, or a continuous future: AAPL, /ESZ26, ES.c.0."),
         Parameter(
@@ -176,7 +169,7 @@ QUOTES: Final = Operation(
     "/quotes",
     "Newest quotes",
     "The newest quote and last trade of each symbol.",
-    Needs.TICKS,
+    KeyScope.READ_TICKS,
     (Parameter("symbols", Kind.SYMBOLS, "Whose quotes.", True, most=1000),),
     ticks.quotes,
     ticks.live_version,
@@ -189,7 +182,7 @@ CHAIN: Final = Operation(
     "Option chain",
     "The contracts of an underlying with quotes, implied volatility and Greeks: from the cache if "
     "a chain was fetched within a minute, else the last one stored.",
-    Needs.OPTIONS,
+    KeyScope.READ_OPTIONS,
     (
         _symbol(True, "The underlying: SPY, $SPX."),
         Parameter("expiry", Kind.DATE, "Only this expiry."),
@@ -211,7 +204,7 @@ GEX: Final = Operation(
     "Gamma exposure",
     "Dealers' gamma, delta, vanna and charm by strike in dollars, where gamma turns, and the "
     "walls. `summary` has the marks, the expiries and the profile.",
-    Needs.OPTIONS,
+    KeyScope.READ_OPTIONS,
     (_symbol(True, "The underlying: SPY, $SPX."), _AT),
     chains.gex,
     chains.chain_version,
@@ -223,7 +216,7 @@ GEX_HISTORY: Final = Operation(
     "/gex/{symbol}/history",
     "Gamma exposure over time",
     "Key figures of each stored chain of an underlying: net gamma, flip, walls, volatility.",
-    Needs.OPTIONS,
+    KeyScope.READ_OPTIONS,
     (_symbol(True, "The underlying: SPY, $SPX."), _FROM, _UNTIL, _limit(1000)),
     chains.gex_history,
     None,
@@ -235,7 +228,7 @@ LEVELS: Final = Operation(
     "/levels/{symbol}",
     "Levels of a day",
     "Pivots of the session before and the day's volume-weighted price (the document levels.v1).",
-    Needs.TICKS,
+    KeyScope.READ_TICKS,
     (
         _symbol(True),
         Parameter("date", Kind.DATE, "Trading date; the last one stored without."),
@@ -273,7 +266,7 @@ METRICS: Final = Operation(
     "Key figures",
     "Rank of implied volatility, put/call ratios, gamma and the tape's balance of a symbol; what "
     "cannot be said is null with a reason.",
-    Needs.OPTIONS,
+    KeyScope.READ_OPTIONS,
     (_symbol(True),),
     analysis.metrics,
     quality.quality_version,
@@ -286,7 +279,7 @@ TAPE_OF: Final = Operation(
     "Buys and sells",
     "Buys and sells on the tape of a trading date, a row a stretch of time, with their rule and "
     "confidence. A sampled source says so.",
-    Needs.TICKS,
+    KeyScope.READ_TICKS,
     (
         _symbol(True),
         Parameter("date", Kind.DATE, "Trading date; the last one stored without."),
@@ -304,7 +297,7 @@ QUALITY: Final = Operation(
     "Coverage and gaps",
     "Which bars the calendar expects and nobody has, by symbol and trading day, and the gaps that "
     "streams left.",
-    Needs.TICKS,
+    KeyScope.READ_TICKS,
     (
         Parameter("symbols", Kind.SYMBOLS, "Whose coverage; of all without."),
         Parameter("timeframe", Kind.CHOICE, "The span of a bar.", default="1m", choices=INTRADAY),

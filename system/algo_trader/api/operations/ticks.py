@@ -16,7 +16,7 @@ from infrastructure.errors import NoDataError
 from infrastructure.exchange.markets import calendar_of
 from system.algo_trader.api.live.live_ticks import Standing
 from system.algo_trader.api.operations.answer import Answer, Page, facts_of
-from system.algo_trader.api.operations.candles import SAMPLED, with_instants
+from system.algo_trader.api.operations.candles import with_instants
 from system.algo_trader.api.operations.problem import RETRY_S, Problem
 from system.algo_trader.api.operations.stores import Stores
 from system.algo_trader.api.operations.windows import Series
@@ -32,9 +32,7 @@ from system.algo_trader.storage.records import EVENT_TIME, TRADES, schema_of
 _HOUR_NS: Final = 3_600_000_000_000
 _DAY_NS: Final = 24 * _HOUR_NS
 _INSTANTS: Final = ("ts_recv", "ts_quote", "ts_trade")
-OF_LEVEL_ONE: Final = frozenset(
-    {*SAMPLED, *(str(source) for source in (Source.SCHWAB, Source.SCHWAB_SIM))}
-)
+OF_LEVEL_ONE: Final = frozenset(str(each) for each in Source if each.leaves_trades_out)
 """Sources whose trades are changes of the last price, not every trade."""
 
 
