@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from infrastructure.clock import Clock
 
@@ -14,8 +13,7 @@ _LEAST_BURST: Final = 10
 _NS_PER_MINUTE: Final = 60e9
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(NamedTuple):
     """Say whether a request may go on.
 
     Attributes:
