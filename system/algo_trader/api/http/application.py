@@ -192,6 +192,7 @@ def _add_sign_in(app: FastAPI, parts: Parts) -> None:
             "location": "/",
             "set-cookie": cookie_header(opened[0], is_secure=is_secure),
             "cache-control": "no-store",
+            "referrer-policy": "no-referrer",
         }
         return Response(status_code=303, headers=headers)
 

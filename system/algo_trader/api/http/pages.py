@@ -19,10 +19,12 @@ from system.algo_trader.web.assets import (
     page,
 )
 
-_PAGE_HEADERS: Final = {
+_FOR_BROWSERS: Final = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
-    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
 }
+_PAGE_HEADERS: Final = {**_FOR_BROWSERS, "cache-control": "no-store"}
 
 
 def page_routes() -> list[BaseRoute]:
@@ -53,7 +55,7 @@ async def _asset(request: Request) -> Response:
         "etag": found.etag,
         "cache-control": "private, no-cache",
         "vary": "Accept-Encoding",
-        "content-security-policy": CONTENT_SECURITY_POLICY,
+        **_FOR_BROWSERS,
     }
     if request.headers.get("if-none-match") == found.etag:
         return Response(status_code=304, headers=headers)
