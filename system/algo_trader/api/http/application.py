@@ -23,11 +23,10 @@ from system.algo_trader.api.http.gate import Admission
 from system.algo_trader.api.http.openapi import PREFIX, document_of
 from system.algo_trader.api.http.operation_route import Desk, OperationRoute
 from system.algo_trader.api.http.pages import page_routes
-from system.algo_trader.api.http.sockets import PolledSocket, StatusSocket, StreamSocket
+from system.algo_trader.api.http.sockets import Looked, PolledSocket, StatusSocket, StreamSocket
 from system.algo_trader.api.live.hub import Hub
 from system.algo_trader.api.operations.catalogue import GEX, OPERATIONS
 from system.algo_trader.api.operations.problem import MEDIA_TYPE, Problem
-from system.algo_trader.api.operations.rendering import document_of as answer_document
 from system.algo_trader.api.operations.status_board import StatusBoard
 from system.algo_trader.health.version import VERSION
 from system.algo_trader.storage.hot_keys import BARS, TICKS
@@ -82,12 +81,13 @@ def application(parts: Parts) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
+    routes = {each.name: OperationRoute(each, parts.desk) for each in OPERATIONS}
     for operation in OPERATIONS:
         # As it stands in the catalogue, but that symbols may hold a slash: BRK/B, /ESZ26.
         path = f"{PREFIX}{operation.path}".replace("{symbol}", "{symbol:path}")
-        route = Route(path, OperationRoute(operation, parts.desk), methods=["GET"])
+        route = Route(path, routes[operation.name], methods=["GET"])
         app.router.routes.append(route)
-    _add_sockets(app, parts)
+    _add_sockets(app, parts, routes[GEX.name])
     _add_health(app, parts)
     app.include_router(parts.control.router())
     for router in parts.routers:
@@ -102,16 +102,14 @@ def application(parts: Parts) -> FastAPI:
     return app
 
 
-def _add_sockets(app: FastAPI, parts: Parts) -> None:
+def _add_sockets(app: FastAPI, parts: Parts, gex: OperationRoute) -> None:
     desk = parts.desk
 
-    def look(symbol: str) -> dict[str, Any] | None:
-        values = {"symbol": symbol, "at": None}
-        answer = GEX.answer(desk.stores, values)
-        document = answer_document(answer, desk.stores.clock.now_ns())
-        # The age counts on by itself: it is no news.
-        document.pop("age_s")
-        return document
+    async def look(symbol: str) -> Looked:
+        # Whoever watches and whoever asks get the same answer, made once for all.
+        path = f"{PREFIX}{GEX.path}".replace("{symbol}", symbol)
+        kept = await gex.answer(path, {"symbol": symbol, "at": None})
+        return Looked(kept.etag, kept.rendered.content(desk.stores.clock.now_ns()))
 
     tick_socket = StreamSocket(
         "ticks", TICKS.of(), parts.ticks, desk.stores, desk.work, KeyScope.READ_TICKS
@@ -119,7 +117,7 @@ def _add_sockets(app: FastAPI, parts: Parts) -> None:
     bar_socket = StreamSocket(
         "bars", BARS.of(), parts.bars, desk.stores, desk.work, KeyScope.READ_TICKS
     )
-    gex_socket = PolledSocket("gex", look, desk.work, KeyScope.READ_OPTIONS)
+    gex_socket = PolledSocket("gex", look, KeyScope.READ_OPTIONS)
     status = StatusSocket(lambda: _encode(parts.board.document()), KeyScope.READ_TICKS)
     for path, socket in (
         ("/ws/ticks", tick_socket),

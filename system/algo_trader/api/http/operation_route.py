@@ -96,6 +96,24 @@ class OperationRoute:
         except Problem as problem:
             await send_problem(send, problem)
 
+    async def answer(self, path: str, values: dict[str, Any], form: Form = Form.JSON) -> Kept:
+        """Return the answer that a request for a path without a query gets: the same bytes.
+
+        Args:
+            path: As in the request.
+            values: What it asks for.
+            form: Of the answer.
+
+        Raises:
+            Problem: If there is none.
+        """
+        key: Key = (path, b"", form)
+        now_s = asyncio.get_running_loop().time()
+        kept = self._desk.cache.fresh(key, now_s, self._check_s)
+        if kept is None:
+            kept = await self._desk.cache.find(key, lambda: self._find(key, values, form))
+        return kept
+
     def _values(self, scope: Scope, query: bytes) -> dict[str, Any]:
         if len(query) > _LONGEST_QUERY:
             raise Problem(414, f"a query has at most {_LONGEST_QUERY} bytes")

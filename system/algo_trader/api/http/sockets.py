@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import pyarrow as pa
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from infrastructure.errors import StackError
+from infrastructure.logging import get_logger
 from infrastructure.redis.frames import decode_frame
 from infrastructure.redis.streams import StreamEntry
 from system.algo_trader.api.access.caller import require
@@ -31,8 +32,10 @@ _PAGE: Final = 500
 _SYMBOLS: Final = Parameter("symbols", Kind.SYMBOLS, "Whose rows.", most=MOST_SYMBOLS)
 _MOST_POLLED: Final = 50
 _ENTRY: Final = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
-_GEX_S: Final = 1.0
+_LOOK_S: Final = 1.0
 _STATUS_S: Final = 1.0
+_GONE: Final = (WebSocketDisconnect, RuntimeError, OSError)
+_log = get_logger("api.sockets")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -83,14 +86,14 @@ class StreamSocket:
         await socket.accept()
         subscription = Subscription()
         self.hub.join(subscription)
-        sending = asyncio.create_task(self._send(socket, subscription))
         try:
-            await _serve(socket, lambda ask: self._do(socket, subscription, ask), sending)
+            await _serve(
+                socket,
+                lambda ask: self._do(socket, subscription, ask),
+                self._send(socket, subscription),
+            )
         finally:
             self.hub.leave(subscription)
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await sending
 
     async def _do(self, socket: WebSocket, subscription: Subscription, ask: Ask) -> None:
         wanted = frozenset(_symbols_of(ask))
@@ -180,59 +183,68 @@ class StreamSocket:
         }
 
 
+class Looked(NamedTuple):
+    """Hold what was looked at.
+
+    Attributes:
+        name: The same as long as it says the same.
+        content: A JSON object.
+    """
+
+    name: bytes
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class PolledSocket:
     """Send what is looked at again and again, whenever it has changed.
 
     Attributes:
         kind: The type of its messages.
-        look: Returns what there is of a symbol, None for nothing.
-        work: Threads.
+        look: Returns what there is of a symbol.
         needs: The scope that a key must have.
     """
 
     kind: str
-    look: Callable[[str], Mapping[str, Any] | None]
-    work: Work
+    look: Callable[[str], Awaitable[Looked]]
     needs: str
 
     async def __call__(self, socket: WebSocket) -> None:
         """Serve a connection until it ends."""
         require(socket.scope, self.needs)
         await socket.accept()
-        symbols: dict[str, Any] = {}
+        said: dict[str, bytes] = {}
 
         async def do(ask: Ask) -> None:
             asked = _symbols_of(ask)
             if ask.action == "unsubscribe":
                 for symbol in asked:
-                    symbols.pop(symbol, None)
-            elif len({*symbols, *asked}) > _MOST_POLLED:
+                    said.pop(symbol, None)
+            elif len({*said, *asked}) > _MOST_POLLED:
                 raise Problem(400, "too many symbols", "symbols", f"at most {_MOST_POLLED}")
             else:
                 for symbol in asked:
-                    symbols.setdefault(symbol, None)
-            await _say(socket, {"type": "subscribed", "symbols": sorted(symbols)})
+                    said.setdefault(symbol, b"")
+            await _say(socket, {"type": "subscribed", "symbols": sorted(said)})
 
-        async def send() -> None:
-            while True:
-                for symbol, said in list(symbols.items()):
-                    try:
-                        found = await self.work.do(partial(self.look, symbol))
-                    except Problem as problem:
-                        found = {"problem": problem.as_dict()}
-                    if found is not None and found != said and symbol in symbols:
-                        symbols[symbol] = found
-                        await _say(socket, {"type": self.kind, "symbol": symbol, **found})
-                await asyncio.sleep(_GEX_S)
+        await _serve(socket, do, self._send(socket, said))
 
-        sending = asyncio.create_task(send())
+    async def _send(self, socket: WebSocket, said: dict[str, bytes]) -> None:
+        while True:
+            for symbol in list(said):
+                found = await self._found(symbol)
+                if said.get(symbol, found.name) != found.name:
+                    said[symbol] = found.name
+                    head = _encode({"type": self.kind, "symbol": symbol})
+                    await socket.send_text((head[:-1] + b"," + found.content[1:]).decode())
+            await asyncio.sleep(_LOOK_S)
+
+    async def _found(self, symbol: str) -> Looked:
         try:
-            await _serve(socket, do, sending)
-        finally:
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await sending
+            return await self.look(symbol)
+        except Problem as problem:
+            content = _encode({"problem": problem.as_dict()})
+            return Looked(content, content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,43 +264,57 @@ class StatusSocket:
         require(socket.scope, self.needs)
         await socket.accept()
 
-        async def send() -> None:
-            while True:
-                await socket.send_text(self.document().decode())
-                await asyncio.sleep(_STATUS_S)
-
         async def nothing(ask: Ask) -> None:
             if ask.action != "ping":
                 raise Problem(400, "the status takes no subscriptions", "action", ["ping"])
 
-        sending = asyncio.create_task(send())
-        try:
-            await _serve(socket, nothing, sending)
-        finally:
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await sending
+        await _serve(socket, nothing, self._send(socket))
+
+    async def _send(self, socket: WebSocket) -> None:
+        while True:
+            await socket.send_text(self.document().decode())
+            await asyncio.sleep(_STATUS_S)
 
 
 async def _serve(
+    socket: WebSocket, do: Callable[[Ask], Awaitable[None]], send: Coroutine[Any, Any, None]
+) -> None:
+    """Carry out what a client says, and send, until it goes.
+
+    Args:
+        socket: Accepted.
+        do: Carries out one thing.
+        send: Sends until it is cancelled.
+    """
+    sending = asyncio.create_task(send)
+    try:
+        # Starlette says by both that the other side has gone.
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            await _listen(socket, do, sending)
+    finally:
+        sending.cancel()
+        [ended] = await asyncio.gather(sending, return_exceptions=True)
+        if isinstance(ended, Exception) and not isinstance(ended, _GONE):
+            _log.error("a socket ends by a fault of the service", exc_info=ended)
+
+
+async def _listen(
     socket: WebSocket, do: Callable[[Ask], Awaitable[None]], sending: asyncio.Task[None]
 ) -> None:
-    """Carry out what a client says until it goes, or nothing can be sent to it any more."""
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-        while not sending.done():
-            receiving = asyncio.ensure_future(socket.receive())
-            done, _ = await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
-            if receiving not in done:
-                receiving.cancel()
-                return
-            message = receiving.result()
-            if message["type"] == "websocket.disconnect":
-                return
-            content = message.get("text") or message.get("bytes") or ""
-            try:
-                await _one(socket, content, do)
-            except Problem as problem:
-                await _say(socket, {**problem.as_dict(), "type": "error"})
+    while not sending.done():
+        receiving = asyncio.ensure_future(socket.receive())
+        done, _ = await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
+        if receiving not in done:
+            receiving.cancel()
+            return
+        message = receiving.result()
+        if message["type"] == "websocket.disconnect":
+            return
+        content = message.get("text") or message.get("bytes") or ""
+        try:
+            await _one(socket, content, do)
+        except Problem as problem:
+            await _say(socket, {**problem.as_dict(), "type": "error"})
 
 
 async def _one(
