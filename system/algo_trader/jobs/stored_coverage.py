@@ -13,6 +13,7 @@ from system.algo_trader.quality.coverage import Coverage, coverage
 from system.algo_trader.quality.coverage_page import Known
 from system.algo_trader.quality.known_gaps import gaps_by_day
 from system.algo_trader.storage.archive import Archive
+from system.algo_trader.storage.records import bars_dataset
 
 
 def stored_coverage(
@@ -31,12 +32,16 @@ def stored_coverage(
         CorruptStore: If a part is damaged.
     """
     calendar = calendar_of(symbol)
-    bars = archive.winners(symbol, timeframe)
-    last = date_of(int(bars.start.max())) if len(bars) else date_of(now_ns)
-    sessions = calendar.sessions(last - timedelta(days=2 * days + 10), last)[-days:]
-    return coverage(
-        symbol, bars.start, timeframe, Session.RTH, calendar, days=sessions, now_ns=now_ns
-    )
+    span = timedelta(days=2 * days + 10)
+    # Only what the days can hold is read: the whole of it may be years. Bars of other hours may be
+    # newer, so that a few days more are read than are judged.
+    parts = archive.parts(bars_dataset(timeframe), symbol)
+    newest_ns = max((part.last_ns for part in parts), default=now_ns)
+    first_ns = newest_ns - 2 * span // timedelta(microseconds=1) * 1000
+    starts = archive.winners(symbol, timeframe, start_ns=max(0, first_ns)).start
+    last = date_of(int(starts.max())) if len(starts) else date_of(newest_ns)
+    sessions = calendar.sessions(last - span, last)[-days:]
+    return coverage(symbol, starts, timeframe, Session.RTH, calendar, days=sessions, now_ns=now_ns)
 
 
 def known_gaps(rows: Sequence[Coverage], gaps: Iterable[StreamGap]) -> Known:

@@ -74,6 +74,7 @@ class StatusBoard:
             "gaps": {"open": 0, "suspected": 0, "recent": []},
             "errors": {"open": 0, "acknowledged": 0, "recent": []},
         }
+        self._counted = -1
         self._last_rows: tuple[int, int] | None = None
         self._document: dict[str, Any] = {}
         self._ending = threading.Event()
@@ -216,6 +217,10 @@ class StatusBoard:
 
     def _coverage(self) -> list[dict[str, Any]]:
         archive, now_ns = self._stores.archive, self._runtime.clock.now_ns()
+        commits = len(archive.commits())
+        if commits == self._counted:
+            return list(self._slow["coverage"])
+        self._counted = commits
         symbols = [s for s, each in archive.bar_series() if each is Timeframe.M1]
         return [
             coverage_row(stored_coverage(archive, symbol, Timeframe.M1, _DAYS, now_ns))
