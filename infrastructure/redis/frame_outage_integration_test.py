@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,55 +12,13 @@ import pytest
 from infrastructure.clients.redis_client import BaseRedisClient
 from infrastructure.errors import StackError
 from infrastructure.influxdb.spool import Spool
-from infrastructure.redis.embedded import configuration, server_program
 from infrastructure.redis.frame_bus import FrameBus, row_count
 from infrastructure.redis.frames import FrameReader
 from infrastructure.redis.hot_hashes import HotHashes
+from infrastructure.redis.testing import Valkey, wait_until
 
 ROWS = 20
 RECOVERY_S = 10.0
-
-
-class Valkey:
-    """A server on a port that stays the same, its data on disk."""
-
-    def __init__(self, folder: Path) -> None:
-        (folder / "data").mkdir(parents=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self._file = folder / "valkey.conf"
-        text = configuration(folder, socket_path=None, port=self.port, password="secret")
-        self._file.write_text(text)
-        self.url = f"redis://:secret@127.0.0.1:{self.port}/0"
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [server_program(), self._file], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        wait_until(self._answers)
-
-    def signal(self, number: int) -> None:
-        os.kill(self.process.pid, number)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def _answers(self) -> bool:
-        with BaseRedisClient(self.url, "probe", timeout_s=1.0) as client:
-            try:
-                return client.ping()
-            except StackError:
-                return False
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import resource
 import socket
 from collections.abc import Iterator
@@ -25,18 +24,12 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
         yield running
 
 
-def resident_mb(pid: int) -> float:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return int(found[1]) / 1024
-
-
 def test_ten_thousand_sockets_keep_nobody_from_asking(service: RunningService) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert hard > SOCKETS + 500, "this test needs more descriptors: ulimit -Hn"
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536), hard))
     stored = service.get(PATH).json()["columns"]
-    before = resident_mb(service.process.pid)
+    before = service.resident_mb
     for _ in range(2):
         with contextlib.ExitStack() as stack:
             for number in range(SOCKETS):
@@ -46,6 +39,6 @@ def test_ten_thousand_sockets_keep_nobody_from_asking(service: RunningService) -
                     connection.sendall(b"GET /health HTTP/1.1\r\n")
                 if number % 100 == 0:
                     assert service.get(PATH).json()["columns"] == stored
-            print(f"{SOCKETS:,} sockets: +{resident_mb(service.process.pid) - before:.0f} MB")
-            assert resident_mb(service.process.pid) - before < MOST_GROWTH_MB
+            print(f"{SOCKETS:,} sockets: +{service.resident_mb - before:.0f} MB")
+            assert service.resident_mb - before < MOST_GROWTH_MB
         assert service.get(PATH).json()["columns"] == stored

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import resource
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -164,35 +162,25 @@ def test_slow_heads_and_bodies_are_ended_after_ten_seconds(service: RunningServi
     assert 5 < time.monotonic() - began < 19
 
 
-def resident_mb(pid: int) -> float:
-    """Return the memory that a process holds, megabytes."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", text)
-    assert found is not None
-    return int(found[1]) / 1024
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_a_thousand_idle_sockets_keep_nobody_from_asking(service: RunningService) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536), hard))
     path = "/api/v1/candles?symbol=AAPL&timeframe=1m&limit=100"
     assert service.get(path).status_code == 200
-    before = resident_mb(service.process.pid)
+    before = service.resident_mb
     with contextlib.ExitStack() as stack:
         idle = [stack.enter_context(opened(service)) for _ in range(IDLE_SOCKETS)]
         for connection in idle[::2]:
             connection.sendall(b"GET /health HTTP/1.1\r\n")
         for _ in range(20):
             assert service.get(path).status_code == 200
-        assert resident_mb(service.process.pid) - before < MOST_GROWTH_MB
+        assert service.resident_mb - before < MOST_GROWTH_MB
     assert service.get(path).status_code == 200
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_many_different_questions_do_not_fill_the_memory(service: RunningService) -> None:
     key = service.key("read:ticks", "read:options")
-    before = resident_mb(service.process.pid)
+    before = service.resident_mb
     with requests.Session() as session:
         session.trust_env = False
         session.headers["Authorization"] = f"Bearer {key}"
@@ -200,7 +188,7 @@ def test_many_different_questions_do_not_fill_the_memory(service: RunningService
             symbols = ",".join([f"S{number}", *["AAPL"] * 1000])
             url = f"{service.url}/api/v1/ticks/historical?symbols={symbols}&limit=1"
             assert session.get(url, timeout=30).status_code == 200
-    assert resident_mb(service.process.pid) - before < MOST_GROWTH_MB
+    assert service.resident_mb - before < MOST_GROWTH_MB
 
 
 def test_a_stream_takes_a_beginning(service: RunningService) -> None:

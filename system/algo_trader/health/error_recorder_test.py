@@ -10,9 +10,9 @@ import pytest
 from infrastructure.clock import VirtualClock
 from infrastructure.errors import NetworkError, ServiceUnavailable
 from infrastructure.logging import get_logger
+from infrastructure.redis.testing import wait_until
 from system.algo_trader.health.error_recorder import ErrorRecorder, recorded_log
 from system.algo_trader.health.occurrence import Occurrence
-from system.algo_trader.testing.valkey import wait_until
 
 
 class Registry:

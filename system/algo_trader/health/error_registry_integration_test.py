@@ -18,13 +18,13 @@ from infrastructure.clock import SystemClock, VirtualClock
 from infrastructure.config import Secret
 from infrastructure.errors import NetworkError
 from infrastructure.notification.webhook import JsonWebhook
+from infrastructure.redis.testing import Valkey, wait_until
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 from system.algo_trader.health.error_recorder import ErrorRecorder
 from system.algo_trader.health.error_registry import ErrorRegistry
 from system.algo_trader.health.escalation import escalate_due
 from system.algo_trader.health.occurrence import Occurrence
 from system.algo_trader.realm import Realm
-from system.algo_trader.testing.valkey import Valkey, wait_until
 
 REALM = Realm.sim(Path("home"))
 PROCESSES, TIMES = 4, 50

@@ -12,6 +12,7 @@ import requests
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from infrastructure.redis.testing import wait_until
 from system.algo_trader.api.model_tools.sizing import BYTES
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 from system.algo_trader.market.ticks import FRAME_SCHEMA
@@ -22,7 +23,6 @@ from system.algo_trader.storage.hot_keys import TICKS
 from system.algo_trader.testing.command_line import CommandLine
 from system.algo_trader.testing.model_client import asked, over_http, over_stdio, refusal, rows_of
 from system.algo_trader.testing.running_service import RunningService, running_service
-from system.algo_trader.testing.valkey import wait_until
 
 CALLS: dict[str, dict[str, Any]] = {
     "candles": {"symbol": "AAPL", "timeframe": "1m"},

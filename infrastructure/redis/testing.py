@@ -38,6 +38,10 @@ class Valkey:
         )
         wait_until(self._answers)
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
     def kill(self) -> None:
         """End it at once."""
         self.process.kill()
