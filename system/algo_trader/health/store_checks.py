@@ -13,7 +13,8 @@ from infrastructure.clock import Clock
 from system.algo_trader.health.check import Check, State, state_of_share, worst
 from system.algo_trader.jobs.spool_delivery import spool_state
 from system.algo_trader.realm import Realm
-from system.algo_trader.storage.manifest import MANIFEST_FILE, Manifest, Part
+from system.algo_trader.storage.commit import Part
+from system.algo_trader.storage.manifest import MANIFEST_FILE, Manifest
 from system.algo_trader.storage.quota import WARN_AT, quota_of
 from system.algo_trader.storage.version import check_version
 

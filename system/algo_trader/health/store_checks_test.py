@@ -8,7 +8,8 @@ import pytest
 from infrastructure.clock import VirtualClock
 from infrastructure.errors import CorruptStore
 from system.algo_trader.health.store_checks import archive_check, disk_check, memory_check
-from system.algo_trader.storage.manifest import MANIFEST_FILE, Manifest, Part
+from system.algo_trader.storage.commit import Part
+from system.algo_trader.storage.manifest import MANIFEST_FILE, Manifest
 from system.algo_trader.storage.quota import set_quota
 
 HOUR_NS = 3_600_000_000_000

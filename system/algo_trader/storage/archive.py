@@ -18,8 +18,9 @@ from infrastructure.supervision.locks import FileLock
 from system.algo_trader.market.bars import Bars, Series
 from system.algo_trader.market.timeframe import Adjustment, Session, Timeframe
 from system.algo_trader.storage import parts, sweep
+from system.algo_trader.storage.commit import Commit, Part
 from system.algo_trader.storage.durable_file import make_durable_folder
-from system.algo_trader.storage.manifest import MANIFEST_FILE, Commit, Manifest, Part
+from system.algo_trader.storage.manifest import MANIFEST_FILE, Manifest
 from system.algo_trader.storage.quota import check_quota
 from system.algo_trader.storage.records import (
     GAPS,
@@ -324,6 +325,10 @@ class Archive:
         """Return the log: what was added when, and by which request."""
         return self._manifest.commits()
 
+    def commit_count(self) -> int:
+        """Return how many commits there are: it changes with each one of any process."""
+        return self._manifest.count()
+
     def parts(
         self,
         dataset: str | None = None,
@@ -339,7 +344,13 @@ class Archive:
             CorruptStore: If a shared file's footer cannot be read.
         """
         found: list[Part] = []
-        for part in self.files(dataset, start_ns, end_ns):
+        if dataset is not None and symbol is not None:
+            # By far the usual question: of a large archive all other parts are left alone.
+            known = self._manifest.parts_of(dataset, symbol)
+            files = [part for part in known if _overlaps(part, start_ns, end_ns)]
+        else:
+            files = self.files(dataset, start_ns, end_ns)
+        for part in files:
             if not part.shared:
                 mine = [part] if symbol in (None, part.symbol) else []
             elif symbol is None:
@@ -396,11 +407,11 @@ class Archive:
     def _reading(self, work: Callable[[], _T]) -> _T:
         """Do the work, again if a part vanished because another process merged or retired it."""
         while True:
-            known = len(self._manifest.commits())
+            known = self._manifest.count()
             try:
                 return work()
             except CorruptStore:
-                if len(self._manifest.commits()) == known:
+                if self._manifest.count() == known:
                     raise
 
 

@@ -24,13 +24,8 @@ from infrastructure.errors import (
     QueryError,
 )
 from infrastructure.logging import redact
-from system.algo_trader.storage.manifest import (
-    MANIFEST_FILE,
-    Commit,
-    Manifest,
-    Part,
-    counting_parts,
-)
+from system.algo_trader.storage.commit import Commit, Part
+from system.algo_trader.storage.manifest import MANIFEST_FILE, Manifest, counting_parts
 from system.algo_trader.storage.records import schema_of, time_column
 
 

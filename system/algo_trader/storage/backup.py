@@ -21,12 +21,13 @@ from system.algo_trader.storage.archive_files import (
     read_bytes,
     shown,
 )
+from system.algo_trader.storage.commit import Part
 from system.algo_trader.storage.durable_file import (
     ignore_step,
     make_durable_folder,
     replace_durably,
 )
-from system.algo_trader.storage.manifest import MANIFEST_FILE, Manifest, Part, counting_parts
+from system.algo_trader.storage.manifest import MANIFEST_FILE, Manifest, counting_parts
 from system.algo_trader.storage.parts import damage_of
 from system.algo_trader.storage.steps import Faults, no_faults
 from system.algo_trader.storage.version import VERSION_FILE, check_version

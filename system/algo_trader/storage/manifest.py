@@ -15,65 +15,16 @@ import msgspec
 from infrastructure.errors import CorruptStore
 from infrastructure.logging import get_logger
 from infrastructure.supervision.files import told_in_a_sentence
+from system.algo_trader.storage.commit import Commit, Part
 from system.algo_trader.storage.durable_file import sync_folder
+from system.algo_trader.storage.part_index import PartIndex
 from system.algo_trader.storage.steps import Faults, no_faults
 
 MANIFEST_FILE: Final = "manifest.log"
 """Its name in the archive's folder."""
-SEVERAL: Final = "*"
-"""Stands for the symbol of a part in which rows of several symbols lie."""
-
 _DIGEST_SIZE: Final = 16
 _RESTORE: Final = "Restore the archive from a backup: `algo-trader store restore`."
 _log = get_logger("archive")
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """Describe one Parquet file of the archive.
-
-    Attributes:
-        dataset: What it holds, such as `bars_1d`.
-        symbol: Whose it is; `SEVERAL` where the file is shared and all of it is meant.
-        path: Where it lies, relative to the archive.
-        sha256: Of the file's bytes, hexadecimal.
-        bytes: The file's size.
-        rows: How many rows it holds.
-        first_ns: The smallest value of the dataset's time column, nanoseconds UTC.
-        last_ns: The largest.
-        schema_version: Of the dataset's columns.
-        shared: Whether rows of several symbols lie in the file, by symbol and time. With a symbol
-            of its own a part is that symbol's share of the file: its rows and its times, and of
-            the file's size as much as its rows are of the file's.
-    """
-
-    dataset: str
-    symbol: str
-    path: str
-    sha256: str
-    bytes: int
-    rows: int
-    first_ns: int
-    last_ns: int
-    schema_version: int = 1
-    shared: bool = False
-
-
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """Describe what one transaction added.
-
-    Attributes:
-        sequence: Its number, from 1.
-        committed_at_ns: When, nanoseconds UTC.
-        request_id: The request that the data came from.
-        parts: The files that it added.
-        removed: Paths of earlier files that count no longer: merged into new ones, or retired.
-    """
-
-    sequence: int
-    committed_at_ns: int
-    request_id: str
-    parts: tuple[Part, ...]
-    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +51,7 @@ class Manifest:
         self.path = path
         self._faults = faults
         self._commits: list[Commit] = []
-        self._counting: dict[str, Part] = {}
+        self._index = PartIndex()
         self._tail = _Tail(0, 0)
         # Of the threads of this process: what was read and how far it was read change together.
         self._lock = threading.RLock()
@@ -119,7 +70,19 @@ class Manifest:
         """Return the parts that count, in the order in which they were added."""
         with self._lock:
             self._refresh()
-            return list(self._counting.values())
+            return self._index.parts()
+
+    def parts_of(self, dataset: str, symbol: str) -> list[Part]:
+        """Return the parts of one symbol and the files that it may share, in the same order."""
+        with self._lock:
+            self._refresh()
+            return self._index.of(dataset, symbol)
+
+    def count(self) -> int:
+        """Return how many commits there are; errors as `commits`."""
+        with self._lock:
+            self._refresh()
+            return len(self._commits)
 
     @classmethod
     def commits_in(cls, content: bytes, name: str) -> tuple[Commit, ...]:
@@ -229,7 +192,7 @@ class Manifest:
         for line in lines:
             commit = self._parse(line)
             self._commits.append(commit)
-            _count(commit, self._counting)
+            self._index.count(commit)
             self._tail = _Tail(self._tail.offset + len(line) + 1, commit.sequence)
         digest, _, body = rest[:-1].partition(b" ")
         if body and digest == _digest(body):
@@ -261,16 +224,10 @@ class Manifest:
 
 def counting_parts(commits: Iterable[Commit]) -> list[Part]:
     """Return the parts that count after some commits, in the order in which they were added."""
-    counting: dict[str, Part] = {}
+    index = PartIndex()
     for commit in commits:
-        _count(commit, counting)
-    return list(counting.values())
-
-
-def _count(commit: Commit, counting: dict[str, Part]) -> None:
-    for path in commit.removed:
-        counting.pop(path, None)
-    counting.update((part.path, part) for part in commit.parts)
+        index.count(commit)
+    return index.parts()
 
 
 def _line(commit: Commit) -> bytes:

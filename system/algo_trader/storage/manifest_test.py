@@ -13,7 +13,8 @@ from infrastructure.clock import VirtualClock
 from infrastructure.errors import CorruptStore
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.archive_test import bars
-from system.algo_trader.storage.manifest import Manifest, Part
+from system.algo_trader.storage.commit import Part
+from system.algo_trader.storage.manifest import Manifest
 
 PART = Part(dataset="bars_1d", symbol="A", path="p", sha256="0" * 64, bytes=1, rows=1,
             first_ns=1, last_ns=2)  # fmt: skip

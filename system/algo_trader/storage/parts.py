@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from infrastructure.clock import utc_from_ns
 from infrastructure.errors import CorruptStore
 from infrastructure.supervision.files import told_in_a_sentence
+from system.algo_trader.storage.commit import SEVERAL, Part
 from system.algo_trader.storage.durable_file import sync_folder, write_all
-from system.algo_trader.storage.manifest import SEVERAL, Part
 from system.algo_trader.storage.records import schema_of, time_column
 from system.algo_trader.storage.shared_part import ROW_GROUP, rows_of_share, with_shares
 from system.algo_trader.storage.steps import Faults, no_faults

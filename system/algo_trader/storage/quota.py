@@ -11,8 +11,8 @@ from typing import Final
 from infrastructure.errors import CorruptStore, DiskFull, UsageError
 from infrastructure.logging import get_logger
 from infrastructure.supervision.files import read_json
+from system.algo_trader.storage.commit import Part
 from system.algo_trader.storage.durable_file import ignore_step, replace_durably
-from system.algo_trader.storage.manifest import Part
 
 QUOTA_FILE: Final = "quota.json"
 WARN_AT: Final = 0.9

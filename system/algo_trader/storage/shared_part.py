@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from infrastructure.errors import CorruptStore
-from system.algo_trader.storage.manifest import Part
+from system.algo_trader.storage.commit import Part
 from system.algo_trader.storage.records import time_column
 
 ROW_GROUP: Final = 32_768

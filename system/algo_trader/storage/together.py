@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from system.algo_trader.market.bars import SERIES_KEY, Bars, Int64s, Mask
 from system.algo_trader.storage import parts
-from system.algo_trader.storage.manifest import Part
+from system.algo_trader.storage.commit import Part
 from system.algo_trader.storage.records import time_column
 from system.algo_trader.storage.shared_part import Share, shares_in, shares_of
 

@@ -18,7 +18,8 @@ from system.algo_trader.market.bars import Bars, Mask, Series
 from system.algo_trader.market.gap import Gap
 from system.algo_trader.market.quarantine import Rejected
 from system.algo_trader.storage import parts, sweep
-from system.algo_trader.storage.manifest import SEVERAL, Manifest, Part
+from system.algo_trader.storage.commit import SEVERAL, Part
+from system.algo_trader.storage.manifest import Manifest
 from system.algo_trader.storage.records import (
     GAP_SCHEMA,
     GAPS,

@@ -10,7 +10,7 @@ from typing import Any, Final
 from infrastructure.clock import rfc3339, utc_from_ns
 from infrastructure.errors import CorruptStore, UsageError
 from system.algo_trader.storage.archive import Archive
-from system.algo_trader.storage.manifest import Part
+from system.algo_trader.storage.commit import Part
 from system.algo_trader.storage.records import ARCHIVED, EVENT_TIME, time_column, timeframe_of
 from system.algo_trader.storage.shared_part import share_of
 

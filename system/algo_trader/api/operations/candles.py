@@ -89,7 +89,7 @@ def version(stores: Stores, values: Mapping[str, Any]) -> str:
     symbol, timeframe = values["symbol"], Timeframe(values["timeframe"])
     future = parse_continuous(symbol)
     if future is not None:
-        return f"all-{len(stores.archive.commits())}"
+        return f"all-{stores.archive.commit_count()}"
     return stores.version(bars_dataset(timeframe), [symbol])
 
 

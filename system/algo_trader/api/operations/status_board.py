@@ -217,7 +217,7 @@ class StatusBoard:
 
     def _coverage(self) -> list[dict[str, Any]]:
         archive, now_ns = self._stores.archive, self._runtime.clock.now_ns()
-        commits = len(archive.commits())
+        commits = archive.commit_count()
         if commits == self._counted:
             return list(self._slow["coverage"])
         self._counted = commits
