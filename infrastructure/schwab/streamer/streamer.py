@@ -30,7 +30,7 @@ from infrastructure.schwab.streamer.policy import StreamCounts, StreamPolicy
 from infrastructure.schwab.streamer.polling import AskQuotes, Polling
 from infrastructure.schwab.streamer.refusal import discarded_keys
 from infrastructure.schwab.streamer.services import SPECS, Delivery, Service
-from infrastructure.schwab.streamer.socket import open_socket
+from infrastructure.schwab.streamer.socket import StreamSocket, open_socket
 from infrastructure.schwab.streamer.state import ServiceState
 from infrastructure.schwab.streamer.subscriptions import Change, Subscriptions
 
@@ -99,6 +99,7 @@ class SchwabStreamer:
         self._making_up: asyncio.Task[None] | None = None
         self._lacks_frame = False
         self._stop_asked = asyncio.Event()
+        self._connecting: asyncio.Task[tuple[StreamSocket, StreamerInfo]] | None = None
 
     def state(self, service: Service) -> ServiceState:
         """Return the merged state of a service."""
@@ -213,6 +214,8 @@ class SchwabStreamer:
     async def stop(self) -> None:
         """Sign out and end `run`; what waits for the reader stays readable."""
         self._stop_asked.set()
+        if self._connecting is not None:
+            self._connecting.cancel()
         if self._signed_in:
             try:
                 await self._conversation.ask(ADMIN, Command.LOGOUT)
@@ -222,14 +225,20 @@ class SchwabStreamer:
 
     async def _one_connection(self) -> str:
         """Connect, sign in, subscribe and stay until the end; return how it ended."""
-        info = await asyncio.to_thread(self._details)
-        socket = await open_socket(
-            info.url,
-            self._on_message,
-            patience=self._policy.patience,
-            ssl_context=self._ssl_context,
-        )
+        self._connecting = asyncio.create_task(self._connect())
+        try:
+            socket, info = await self._connecting
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._stop_asked.is_set() or (task is not None and task.cancelling()):
+                raise
+            return "stopped before it was connected"
+        finally:
+            self._connecting = None
         self._conversation.begin(socket, info)
+        if self._stop_asked.is_set():
+            # It came in the moment in which the connection stood and nobody could close it yet.
+            return "stopped before it was signed in"
         closing = asyncio.create_task(socket.closed())
         watching = asyncio.create_task(self._watch())
         self._last_frame_s = asyncio.get_running_loop().time()
@@ -258,6 +267,16 @@ class SchwabStreamer:
                 for subscription in self.subscriptions:
                     self._intake.continuity[subscription.service].connection_lost(now_ns)
             self._end_connection()
+
+    async def _connect(self) -> tuple[StreamSocket, StreamerInfo]:
+        info = await asyncio.to_thread(self._details)
+        socket = await open_socket(
+            info.url,
+            self._on_message,
+            patience=self._policy.patience,
+            ssl_context=self._ssl_context,
+        )
+        return socket, info
 
     async def _sign_in_and_replay(self) -> None:
         server = await self._sign_in()

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,12 +16,13 @@ import websockets
 from infrastructure.config import Secret
 from infrastructure.errors import NetworkError, OperatorError, RequestRejected, SignInRequired
 from infrastructure.schwab.models import Quotes, parse_quotes
+from infrastructure.schwab.streamer import streamer as streamer_module
 from infrastructure.schwab.streamer.commands import StreamerInfo
 from infrastructure.schwab.streamer.continuity import Gap, GapReason
 from infrastructure.schwab.streamer.events import Connected, Disconnected, Polled, Refused
 from infrastructure.schwab.streamer.polling import AskQuotes
 from infrastructure.schwab.streamer.services import Service
-from infrastructure.schwab.streamer.socket import Patience
+from infrastructure.schwab.streamer.socket import Patience, StreamSocket
 from infrastructure.schwab.streamer.state import Batch
 from infrastructure.schwab.streamer.streamer import SchwabStreamer, StreamPolicy
 
@@ -75,11 +78,15 @@ async def streaming(
     tokens: Callable[[bool], Secret] = lambda forced: Secret("token-1"),
     policy: StreamPolicy = QUICK,
     quotes: AskQuotes | None = None,
+    found: Callable[[], object] = bool,
 ) -> AsyncIterator[tuple[SchwabStreamer, asyncio.Task[None]]]:
     info = StreamerInfo(url, "customer", "correl", "N9", "APIAPP")
-    streamer = SchwabStreamer(
-        lambda: info, tokens, policy=policy, jitter=lambda: 0.0, quotes=quotes
-    )
+
+    def details() -> StreamerInfo:
+        found()
+        return info
+
+    streamer = SchwabStreamer(details, tokens, policy=policy, jitter=lambda: 0.0, quotes=quotes)
     task = asyncio.create_task(streamer.run())
     try:
         async with asyncio.timeout(DEADLINE_S):
@@ -342,5 +349,64 @@ def test_stopping_logs_out() -> None:
             async with streaming(url) as (streamer, _):
                 await wait_for(streamer, Connected)
             assert commands(seen[0])[-1] == ("ADMIN", "LOGOUT", "")
+
+    run(test)
+
+
+def test_a_stop_while_the_address_is_asked_for_ends_the_run() -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def found() -> None:
+        asked.set()
+        answer.wait(DEADLINE_S)
+
+    async def test() -> None:
+        async with server(obedient) as (url, seen):
+            async with streaming(url, found=found) as (streamer, task):
+                await asyncio.to_thread(asked.wait)
+                await streamer.stop()
+                await task
+                answer.set()
+            assert seen == []
+
+    run(test)
+
+
+def test_a_stop_while_the_handshake_hangs_ends_the_run_long_before_its_patience() -> None:
+    async def test() -> None:
+        reached = asyncio.Event()
+
+        async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            reached.set()
+            await reader.read()
+            writer.close()
+
+        patient = replace(QUICK, patience=replace(QUICK.patience, connect_s=60.0))
+        async with await asyncio.start_server(hang, "127.0.0.1", 0) as dumb:
+            port = dumb.sockets[0].getsockname()[1]
+            async with streaming(f"ws://127.0.0.1:{port}/ws", policy=patient) as (streamer, task):
+                await reached.wait()
+                await streamer.stop()
+                await task
+
+    run(test)
+
+
+def test_a_stop_in_the_moment_of_the_connection_ends_the_run() -> None:
+    """The socket stands, and the run has not been told of it yet."""
+
+    async def test() -> None:
+        async with server(obedient) as (url, seen):
+            real, stops = streamer_module.open_socket, list[asyncio.Task[None]]()
+
+            async def then_stopped(*args: Any, **named: Any) -> StreamSocket:
+                socket = await real(*args, **named)
+                stops.append(asyncio.create_task(streamer.stop()))
+                return socket
+
+            with patch.object(streamer_module, "open_socket", then_stopped):
+                async with streaming(url) as (streamer, task):
+                    await task
+            assert [commands(one) for one in seen] == [[]]
 
     run(test)

@@ -195,8 +195,6 @@ async def _stream(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, run.stop)
-        if choice.seconds is not None:
-            loop.call_later(choice.seconds, run.stop)
         try:
             shown = view(run, clock, len(instruments)) if not invocation.as_json else None
             face = invocation.face(
@@ -205,6 +203,8 @@ async def _stream(
             )
             with short_turns(), filling(backfill), notes.running(note), face:
                 running = asyncio.create_task(run.run())
+                if choice.seconds is not None:
+                    loop.call_later(choice.seconds, run.stop)
                 await watch(running, shown)
         except* Exception as group:
             raise first(group) from None

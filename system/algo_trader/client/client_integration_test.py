@@ -272,7 +272,7 @@ def test_rates_hold_over_flight_and_say_when_to_come_back(service: RunningServic
     with Client(service.url, key, flight_url=flight_url(service), sleep=waits.append) as asked:
         for _ in range(10):
             asked.history("AAPL", "1m", START, limit=1)
-        with pytest.raises(RateLimited, match="10 calls a minute") as limited:
+        with pytest.raises(RateLimited, match="more than 10 requests a minute") as limited:
             asked.history("AAPL", "1m", START, limit=1)
     assert len(waits) == 2
     assert 0 < (limited.value.retry_after_s or 0) <= 7

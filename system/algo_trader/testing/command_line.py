@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -54,6 +55,7 @@ class CommandLine:
             "PYTHONPATH": os.pathsep.join(place for place in sys.path if place),
             "ALGO_TRADER_HOME": str(self.home),
             "ALGO_TRADER_PROBE_DEFAULT_PORTS": "off",
+            "PYTHONFAULTHANDLER": "1",
             **self.variables,
         }
 
@@ -81,7 +83,10 @@ class CommandLine:
             try:
                 out, err = process.communicate(typed, timeout=DEADLINE_S)
             except subprocess.TimeoutExpired:
-                process.kill()
+                # It says where each of its threads stands, on the runner's own terminal.
+                process.send_signal(signal.SIGABRT)
+                _, err = process.communicate()
+                print(err)
                 raise
         print(out, err, sep="\n")  # pytest keeps it, and the scan for tokens reads it
         return Result(process.returncode, out, err)
