@@ -22,7 +22,7 @@ from infrastructure.schwab.streamer.continuity import Gap, GapReason
 from infrastructure.schwab.streamer.events import Connected, Disconnected, Polled, Refused
 from infrastructure.schwab.streamer.polling import AskQuotes
 from infrastructure.schwab.streamer.services import Service
-from infrastructure.schwab.streamer.socket import Patience, StreamSocket
+from infrastructure.schwab.streamer.socket import Patience, StreamSocket, open_socket
 from infrastructure.schwab.streamer.state import Batch
 from infrastructure.schwab.streamer.streamer import SchwabStreamer, StreamPolicy
 
@@ -397,10 +397,10 @@ def test_a_stop_in_the_moment_of_the_connection_ends_the_run() -> None:
 
     async def test() -> None:
         async with server(obedient) as (url, seen):
-            real, stops = streamer_module.open_socket, list[asyncio.Task[None]]()
+            stops: list[asyncio.Task[None]] = []
 
             async def then_stopped(*args: Any, **named: Any) -> StreamSocket:
-                socket = await real(*args, **named)
+                socket = await open_socket(*args, **named)
                 stops.append(asyncio.create_task(streamer.stop()))
                 return socket
 
