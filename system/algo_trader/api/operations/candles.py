@@ -138,8 +138,7 @@ def _series(stores: Stores, question: CandleQuestion) -> tuple[Series, list[str]
             next_step=f"Run `algo-trader candles fetch {question.symbol}`.",
         )
     spans = [(part.first_ns, part.last_ns) for part in parts]
-    # A day and the next: whether a page is the last shows in the row after it.
-    first = max((duration or _DAY_NS) * question.page.limit, 2 * _DAY_NS)
+    first = max((duration or _DAY_NS) * question.page.limit, _DAY_NS)
     return Series(read, spans, step, "time", empty, first), [question.symbol]
 
 

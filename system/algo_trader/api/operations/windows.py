@@ -48,6 +48,14 @@ class Series:
             end_ns: The instant before which rows lie; None for the end.
             first_ns: The span of the first window; `step_ns` when None.
         """
+        for rows, _ in self._windows(start_ns, end_ns, first_ns):
+            if rows.num_rows:
+                yield rows
+
+    def _windows(
+        self, start_ns: int | None, end_ns: int | None, first_ns: int | None
+    ) -> Iterator[tuple[pa.Table, int | None]]:
+        """Yield the rows of each window, and where the next one begins, None after the last."""
         spans = sorted(self.spans)
         step_ns = self.step_ns if first_ns is None else min(first_ns, self.step_ns)
         if not spans:
@@ -61,31 +69,33 @@ class Series:
             stop = min(position + step_ns, last)
             if stop <= position:
                 return
-            rows = self.read(position, stop)
-            if rows.num_rows:
-                yield rows
+            yield self.read(position, stop), stop if stop < last else None
             position, step_ns = stop, min(2 * step_ns, self.step_ns)
 
     def page(self, page: Page) -> tuple[pa.Table, Position | None]:
-        """Return the rows of a page, and where the next one begins."""
+        """Return the rows of a page, and where the next one begins.
+
+        A full page that ends with its window names the window's end, without a look at whether a
+        row lies behind it: the last of all pages may be empty.
+        """
         if page.start_ns is None:
             return self._last_rows(page), None
-        wanted = page.skip + page.limit + 1
+        end = page.skip + page.limit
         found: list[pa.Table] = []
-        count = 0
-        for rows in self.windows(page.start_ns, page.end_ns, self.first_ns):
+        count, following = 0, None
+        for rows, behind in self._windows(page.start_ns, page.end_ns, self.first_ns):
+            following = behind
             found.append(rows)
             count += rows.num_rows
-            if count >= wanted:
+            if count >= end:
                 break
         rows = pa.concat_tables([self.empty, *found]).combine_chunks()
-        times = rows.column(self.time).to_numpy()
         kept = rows.slice(page.skip, page.limit)
-        if rows.num_rows < wanted:
-            return kept, None
-        end = page.skip + page.limit
-        at_ns = int(times[end])
-        return kept, Position(at_ns, end - int(np.searchsorted(times[:end], at_ns)))
+        if count > end:
+            times = rows.column(self.time).to_numpy()
+            at_ns = int(times[end])
+            return kept, Position(at_ns, end - int(np.searchsorted(times[:end], at_ns)))
+        return kept, None if following is None else Position(following)
 
     def _last_rows(self, page: Page) -> pa.Table:
         """Return the last rows before the page's end, by rising time."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from system.algo_trader.api.operations.answer import Page
+from system.algo_trader.api.operations.parameters import Position
 from system.algo_trader.api.operations.windows import Series
 
 EMPTY = pa.table({"time": pa.array([], pa.int64()), "row": pa.array([], pa.int64())})
@@ -83,3 +84,22 @@ def test_without_a_start_the_last_rows_come(
     rows, following = series(times, parts, steps).page(Page(limit, None, end))
     assert numbers(rows) == within(times, None, end)[-limit:]
     assert following is None
+
+
+def test_a_page_that_its_first_window_holds_reads_nothing_behind_it() -> None:
+    reads: list[tuple[int, int]] = []
+
+    def read(start_ns: int, end_ns: int) -> pa.Table:
+        reads.append((start_ns, end_ns))
+        at = np.arange(start_ns, min(start_ns + 3, end_ns))
+        return pa.table({"time": at, "row": at})
+
+    days = [(0, 2), (10, 12)]
+    stored = Series(read, days, 10, "time", EMPTY)
+    rows, following = stored.page(Page(3, 0, None))
+    assert numbers(rows) == [0, 1, 2]
+    assert following == Position(10)
+    rows, following = stored.page(Page(3, following.at_ns, None))
+    assert numbers(rows) == [10, 11, 12]
+    assert following is None
+    assert reads == [(0, 10), (10, 13)]
