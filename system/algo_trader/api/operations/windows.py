@@ -84,10 +84,10 @@ class Series:
         found: list[pa.Table] = []
         count, following = 0, None
         for rows, behind in self._windows(page.start_ns, page.end_ns, self.first_ns):
-            following = behind
             found.append(rows)
             count += rows.num_rows
             if count >= end:
+                following = behind
                 break
         rows = pa.concat_tables([self.empty, *found]).combine_chunks()
         kept = rows.slice(page.skip, page.limit)
