@@ -217,11 +217,18 @@ class SchwabStreamer:
         if self._connecting is not None:
             self._connecting.cancel()
         if self._signed_in:
+            self._tell_open_gaps()
             try:
                 await self._conversation.ask(ADMIN, Command.LOGOUT)
             except RetryableError as error:
                 _log.info("signing out of the stream was not answered: %s", error)
         self._conversation.close()
+
+    def _tell_open_gaps(self) -> None:
+        """Tell of gaps that no update has ended since the last connection."""
+        for subscription in self.subscriptions:
+            for gap in self._intake.continuity[subscription.service].heard(self._clock.now_ns()):
+                self.events.put(gap)
 
     async def _one_connection(self) -> str:
         """Connect, sign in, subscribe and stay until the end; return how it ended."""

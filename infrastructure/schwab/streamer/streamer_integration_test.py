@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -167,6 +167,34 @@ def test_a_dropped_connection_comes_back_with_every_subscription_and_a_gap() -> 
                 ("CHART_EQUITY", "SUBS", "AAPL"),
             ]
             assert seen[1][1]["parameters"]["fields"] == "0,1,2"
+
+    run(test)
+
+
+def test_a_stop_before_the_next_update_tells_of_the_gap_that_it_leaves() -> None:
+    async def script(desk: Desk, request: dict[str, Any]) -> None:
+        await desk.reply(request)
+        is_first = len(desk.seen) > 1 and not connections[1:]
+        if request["command"] == "SUBS" and is_first:
+            await desk.data(request["service"], {"key": "AAPL", "seq": 0, "1": 1.0})
+            desk.socket.transport.abort()
+
+    connections: list[list[dict[str, Any]]] = []
+
+    async def test() -> None:
+        nonlocal connections
+        async with server(script) as (url, seen):
+            connections = seen
+            async with streaming(url) as (streamer, task):
+                await wait_for(streamer, Connected)
+                with suppress(NetworkError):
+                    await streamer.subscribe(Service.CHART_EQUITY, ["AAPL"])
+                await wait_for(streamer, Connected, where=lambda event: event.attempt == 2)
+                await streamer.stop()
+                await task
+                gap = await wait_for(streamer, Gap)
+            assert (gap.service, gap.reason) == (Service.CHART_EQUITY, GapReason.DISCONNECTED)
+            assert gap.end_ns > gap.start_ns
 
     run(test)
 

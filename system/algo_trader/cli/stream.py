@@ -137,7 +137,12 @@ async def _stream(
 
     from system.algo_trader import terminal
     from system.algo_trader.cli.filling import backfill_of, filling
-    from system.algo_trader.cli.stream_recovery import begun, between_runs, recovery_of
+    from system.algo_trader.cli.stream_recovery import (
+        begun,
+        between_runs,
+        noted_by,
+        recovery_of,
+    )
     from system.algo_trader.cli.stream_view import first, show_end, view, watch
     from system.algo_trader.feeds.live import Channel
     from system.algo_trader.feeds.schwab_stream import services_of
@@ -168,6 +173,7 @@ async def _stream(
         notes, recovery = recovery_of(runtime, cold, clock, policy)
         recovered = recovery.recover() if ticks.settle(_SETTLE_S) else []
         note = begun(runtime, instruments, facts.source.of_live, clock, policy, uuid.uuid4().hex)
+        between = between_runs(runtime, facts.source.of_live)
         hours = _hours(instruments, clock.now_ns())
         if not is_any_open(hours, clock.now_ns()):
             closed = market_words(hours, clock.now_ns())
@@ -185,15 +191,14 @@ async def _stream(
             token_age_s=lambda: runtime.handler.status().refresh_age_s,
             carried=lambda each: services_of(each, (Channel.TICKS, Channel.BARS)),
             gap_states=backfill.states,
-            noted=partial(notes.closed, note.run_id),
+            noted=noted_by(notes, note.run_id, recovery, between),
             earlier=recovery.earlier(instruments, facts.source.of_live),
         )
-        between = between_runs(runtime, facts.source.of_live)
         off = between.missed(instruments, clock.now_ns())
         for gap in (*off, *(gap for ended in recovered for gap in ended.gaps)):
             run.missed(gap)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, run.stop)
         try:
             shown = view(run, clock, len(instruments)) if not invocation.as_json else None
@@ -209,6 +214,7 @@ async def _stream(
         except* Exception as group:
             raise first(group) from None
         between.ended(instruments, clock.now_ns())
+        notes.ended(note.run_id)
         # What waits for a Redis that was away goes now, or with the next command.
         await loop.run_in_executor(None, ticks.settle, _SETTLE_S)
     if invocation.as_json:

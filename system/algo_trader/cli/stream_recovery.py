@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from infrastructure.clock import Clock
     from system.algo_trader.feeds.live import Instrument
@@ -37,6 +37,19 @@ def between_runs(runtime: Runtime, source: Source) -> BetweenRuns:
     from system.algo_trader.pipeline.between_runs import BetweenRuns
 
     return BetweenRuns(runtime.realm.root / _FOLDER, str(source))
+
+
+def noted_by(
+    notes: RunNotes, run_id: str, recovery: Recovery, between: BetweenRuns
+) -> Callable[[int], None]:
+    """Return what notes that a portion is stored: with it, the gaps of the runs before."""
+
+    def noted(closed_ns: int) -> None:
+        notes.closed(run_id, closed_ns)
+        recovery.settled()
+        between.forget()
+
+    return noted
 
 
 def begun(

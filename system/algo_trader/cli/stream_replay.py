@@ -193,7 +193,7 @@ async def _play(
             policy=LivePolicy(commit_s=_COMMIT_S, measures=False),
         )
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, run.stop)
         shown = view(run, clock, len(instruments)) if not invocation.as_json else None
         running = asyncio.create_task(run.run())

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
-
-from infrastructure.exchange.calendars import calendar, date_of
 from infrastructure.supervision.files import make_private_folder, read_json, write_json
 from system.algo_trader.feeds.live import GapEvent, Instrument
-from system.algo_trader.pipeline.hours import session_spans
+from system.algo_trader.pipeline.hours import was_any_open
 
 NOT_RUNNING: Final = "not running"
 
@@ -29,6 +25,7 @@ class BetweenRuns:
 
     def __init__(self, folder: Path, source: str) -> None:
         self._path = make_private_folder(folder) / f"ended-{source}.last"
+        self._read: dict[str, Any] | None = None
 
     def ended(self, instruments: Sequence[Instrument], now_ns: int) -> None:
         """Note that a run of these instruments has ended."""
@@ -38,16 +35,16 @@ class BetweenRuns:
         write_json(self._path, {"ended_ns": now_ns, "services": services})
 
     def missed(self, instruments: Sequence[Instrument], now_ns: int) -> list[GapEvent]:
-        """Return the gap of each service that streamed some of these before, and forget the end.
+        """Return the gap of each service that streamed some of these before.
 
-        Time in which no exchange of theirs was open is no gap.
+        Time in which no exchange of theirs was open is no gap. They are returned again until
+        `forget`, so that none is lost with a run that fails before it has stored them.
 
         Args:
             instruments: Of the run that begins.
             now_ns: When it does, nanoseconds UTC.
         """
-        values = read_json(self._path)
-        self._path.unlink(missing_ok=True)
+        values = self._read = read_json(self._path)
         if values is None or values["ended_ns"] >= now_ns:
             # A simulated market may have gone back.
             return []
@@ -56,12 +53,12 @@ class BetweenRuns:
         for service, before in values["services"].items():
             again = [each for each in instruments if each.service == service]
             kept = [each for each in again if each.symbol in set(before)]
-            if any(_was_open(name, since, now_ns) for name in {each.calendar for each in kept}):
+            if was_any_open([each.calendar for each in kept], since, now_ns):
                 found.append(GapEvent(service, NOT_RUNNING, since, now_ns, None))
         return found
 
-
-def _was_open(name: str, since_ns: int, until_ns: int) -> bool:
-    first, last = date_of(since_ns) - timedelta(days=1), date_of(until_ns) + timedelta(days=1)
-    spans = session_spans(calendar(name), first, last)
-    return bool(np.any((spans.start < until_ns) & (spans.end > since_ns)))
+    def forget(self) -> None:
+        """Forget the end that `missed` has read: what passed since then is stored."""
+        if self._read is not None and read_json(self._path) == self._read:
+            self._path.unlink(missing_ok=True)
+        self._read = None

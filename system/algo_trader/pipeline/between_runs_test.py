@@ -21,7 +21,24 @@ def test_an_hour_of_the_session_without_a_run_is_a_gap_once(tmp_path: Path) -> N
     runs.ended([AAPL, MSFT], NOON)
     expected = [GapEvent("LEVELONE_EQUITIES", NOT_RUNNING, NOON, NOON + 3_600 * S, None)]
     assert runs.missed([AAPL], NOON + 3_600 * S) == expected
+    runs.forget()
     assert runs.missed([AAPL], NOON + 7_200 * S) == []
+
+
+def test_a_gap_that_its_run_did_not_store_is_told_to_the_next_one(tmp_path: Path) -> None:
+    BetweenRuns(tmp_path, "schwab-live").ended([AAPL], NOON)
+    for later in (3_600 * S, 7_200 * S):
+        [gap] = BetweenRuns(tmp_path, "schwab-live").missed([AAPL], NOON + later)
+        assert (gap.start_ns, gap.end_ns) == (NOON, NOON + later)
+
+
+def test_an_end_that_came_later_is_not_forgotten(tmp_path: Path) -> None:
+    runs = BetweenRuns(tmp_path, "schwab-live")
+    runs.ended([AAPL], NOON)
+    runs.missed([AAPL], NOON + 60 * S)
+    runs.ended([AAPL], NOON + 120 * S)
+    runs.forget()
+    assert runs.missed([AAPL], NOON + 180 * S)[0].start_ns == NOON + 120 * S
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from infrastructure.logging import configure, get_logger, register_secret
 from system.algo_trader.clients.influxdb_client import AlgoTraderInfluxDBClient
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 from system.algo_trader.pipeline.cold_messages import (
+    SETTLE_S,
     Answer,
     Commit,
     Done,
@@ -95,6 +96,10 @@ class Storing:
             return False
         return True
 
+    def settle(self, timeout_s: float) -> None:
+        """Send to InfluxDB what the archive has already: no later run would."""
+        self._cold.close(timeout_s)
+
     def _quotes(self, facts: RunFacts) -> LastQuotes:
         is_simulated = "true" if facts.source.is_simulated else "false"
         about = {"source": str(facts.source), "is_synthetic": is_simulated}
@@ -124,12 +129,14 @@ def main(descriptor: int) -> int:
         configure(level=places.log_level, json_lines=places.log_json)
         with ExitStack() as stack:
             storing = _opened(places, stack, tell)
-            while storing.carry_out(pipe.recv()):
-                pass
-    except (EOFError, ConnectionResetError):
-        _log.error("the run has died; the next one stores what it left in Redis")
-        # Its data are in Redis under its mark: threads that are at it are not waited for.
-        os._exit(1)
+            try:
+                while storing.carry_out(pipe.recv()):
+                    pass
+            except (EOFError, ConnectionResetError):
+                _log.error("the run has died; the next one stores what it left in Redis")
+                storing.settle(SETTLE_S)
+                # The rest is in Redis under its mark: threads that are at it are not waited for.
+                os._exit(1)
     except BaseException as error:
         tell(Failed(error))
         os._exit(1)

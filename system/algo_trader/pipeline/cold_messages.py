@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from system.algo_trader.market.bars import Bars
 from system.algo_trader.pipeline.pieces import Built, Kept, Piece, RunFacts
@@ -13,6 +13,9 @@ from system.algo_trader.realm import Realm
 
 if TYPE_CHECKING:
     from system.algo_trader.services import Services
+
+SETTLE_S: Final = 60.0
+"""How long what waits for InfluxDB may take at the end; the rest waits in its spool."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from infrastructure.supervision import module_command
 from infrastructure.supervision.spec import child_environment
 from system.algo_trader.market.bars import Bars
 from system.algo_trader.pipeline.cold_messages import (
+    SETTLE_S,
     Answer,
     Commit,
     Done,
@@ -36,8 +37,6 @@ _REQUESTS_WAIT: Final = 5_000
 _MEMORY: Final = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "2"}
 """What a portion took goes back at once: glibc would keep it for the next one, a minute later."""
 _END_S: Final = 10.0
-SETTLE_S: Final = 60.0
-"""How long what waits for InfluxDB may take at the end; the rest waits in its spool."""
 _log = get_logger("pipeline.cold_process")
 
 
@@ -68,6 +67,7 @@ class ColdProcess:
         self.write_errors = 0
         self._failure: BaseException | None = None
         self._answers: deque[Done] = deque()
+        self._unawaited = 0
         self._changed = threading.Condition()
         self._is_ending = False
         self._told: Told | None = None
@@ -152,6 +152,8 @@ class ColdProcess:
             self._changed.wait_for(lambda: self._answers or self._failure is not None, timeout_s)
             if not self._answers:
                 self._raise()
+                # It will come, before that of the next request.
+                self._unawaited += 1
                 return False
             return self._answers.popleft().in_time
 
@@ -171,7 +173,8 @@ class ColdProcess:
         try:
             while True:
                 self._take(self._pipe.recv())
-        except (EOFError, OSError):
+        except (EOFError, OSError, TypeError):
+            # The last one is how a pipe that is closed under its reader says so.
             with self._changed:
                 if self._failure is None and not self._is_ending:
                     self._failure = ServiceUnavailable(
@@ -185,13 +188,24 @@ class ColdProcess:
             if isinstance(answer, Kept):
                 self.write_errors = answer.write_errors
             if self._told is not None:
-                self._told(answer)
+                try:
+                    self._told(answer)
+                except Exception as error:
+                    self._fail(error)
+            return
+        if isinstance(answer, Failed):
+            self._fail(answer.error)
             return
         with self._changed:
-            if isinstance(answer, Failed):
-                self._failure = answer.error
+            if self._unawaited:
+                self._unawaited -= 1
             else:
                 self._answers.append(answer)
+                self._changed.notify_all()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._changed:
+            self._failure = self._failure or error
             self._changed.notify_all()
 
 

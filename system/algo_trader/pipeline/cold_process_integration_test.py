@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from infrastructure.clock import rfc3339
 from infrastructure.errors import OperatorError, ServiceUnavailable
 from infrastructure.exchange.calendars import calendar
 from infrastructure.redis.frames import decode_frame
@@ -175,17 +176,20 @@ def test_what_keeps_it_from_storing_is_said_by_the_run(stores: Stores, tmp_path:
         cold.close(1.0)
 
 
-def test_it_ends_when_the_run_is_killed(stores: Stores, tmp_path: Path) -> None:
+def test_it_ends_when_the_run_is_killed_and_what_is_stored_is_everywhere(
+    stores: Stores, tmp_path: Path
+) -> None:
     program = (
         "import pickle, sys, time\n"
         "from system.algo_trader.pipeline.cold_process import ColdProcess\n"
         f"places, facts, piece = pickle.load(open({str(tmp_path / 'given')!r}, 'rb'))\n"
         "cold = ColdProcess(places)\n"
-        "keeper = cold.keeper(facts, lambda news: print(cold.pid, flush=True))\n"
+        "told = lambda news: print(type(news).__name__, cold.pid, flush=True)\n"
+        "keeper = cold.keeper(facts, told)\n"
         "keeper.take(piece)\n"
         "time.sleep(600)\n"
     )
-    given = (stores.places, facts("r4"), piece(0, 10, is_due=False))
+    given = (stores.places, facts("r4"), piece(200, 10, is_due=True))
     (tmp_path / "given").write_bytes(pickle.dumps(given))
     run = subprocess.Popen(
         [sys.executable, "-c", program],
@@ -194,10 +198,13 @@ def test_it_ends_when_the_run_is_killed(stores: Stores, tmp_path: Path) -> None:
         text=True,
     )
     assert run.stdout is not None
-    storing = int(run.stdout.readline())
+    storing = int(next(line for line in run.stdout if "Kept" in line).split()[1])
     os.kill(storing, signal.SIGINT)
     os.kill(storing, signal.SIGTERM)
     os.kill(storing, 0)
     run.kill()
     run.wait()
     wait_until(lambda: not Path(f"/proc/{storing}").exists())
+    # What the archive has is in InfluxDB too: no later run would send it.
+    since = f"time >= '{rfc3339(OPEN + 200 * S)}'"
+    assert stores.influx.query(f"SELECT * FROM quotes WHERE {since}").num_rows == 10

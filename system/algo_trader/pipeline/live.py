@@ -41,7 +41,16 @@ from system.algo_trader.pipeline.gap_log import GapLog
 from system.algo_trader.pipeline.hours import market_words
 from system.algo_trader.pipeline.keeper import LocalKeeper
 from system.algo_trader.pipeline.live_metrics import Moment, document, live_metrics
-from system.algo_trader.pipeline.pieces import Built, Keeper, Kept, PieceBuffer, RunFacts, Told
+from system.algo_trader.pipeline.pieces import (
+    Built,
+    Keeper,
+    Kept,
+    Piece,
+    PieceBuffer,
+    RunFacts,
+    Told,
+)
+from system.algo_trader.pipeline.presence import Presence
 from system.algo_trader.pipeline.run_notes import named_frame
 from system.algo_trader.pipeline.sinks import ColdSink, HotFrame, HotSink
 from system.algo_trader.pipeline.worker import Worker
@@ -49,7 +58,8 @@ from system.algo_trader.quality.tick_checks import TickChecks
 
 _log = get_logger("pipeline.live")
 _NS_PER_S = 1_000_000_000
-STOPPED_WITHOUT: Final = "stopped without a connection"
+_FIRST_CONNECTION_S: Final = 5.0
+"""How long the first connection may take, in the machine's time, before it is a gap."""
 Keeping = Callable[[RunFacts, Told], Keeper]
 
 
@@ -170,8 +180,9 @@ class LiveRun:
         self.complaints: list[str] = []
         self.status = "not connected yet"
         self.waiting = (0, 0)
-        self._cut_ns: int | None = None
-        self._heard_ns: int | None = None
+        self._presence = self._absent()
+        self._owes_gap = False
+        self._untaken: Piece | None = None
         self.beat_ns = clock.monotonic_ns()
 
     @property
@@ -182,19 +193,34 @@ class LiveRun:
         """Run until `stop`, then drain and flush.
 
         Raises:
-            StackError: If the feed or a sink cannot go on.
+            StackError: If the feed or a sink cannot go on; what came until then is drained as far
+                as the sinks go.
         """
-        async with asyncio.TaskGroup() as group:
-            feeding = group.create_task(self._feed.run())
-            reading = group.create_task(self._read())
-            beating = group.create_task(self._beat())
-            self.complaints += await self._feed.subscribe(self._instruments, self._channels)
-            await self._stopping.wait()
-            self._leave_no_gap_open()
-            await self._feed.stop()
-            await asyncio.wait([feeding, reading])
-            beating.cancel()
+        self._presence = self._absent()
+        try:
+            async with asyncio.TaskGroup() as group:
+                feeding = group.create_task(self._feed.run())
+                reading = group.create_task(self._read())
+                beating = group.create_task(self._beat())
+                self.complaints += await self._feed.subscribe(self._instruments, self._channels)
+                await self._stopping.wait()
+                for gap in self._presence.ended(self._services, self._clock.now_ns()):
+                    self.missed(gap)
+                await self._feed.stop()
+                await asyncio.wait([feeding, reading])
+                beating.cancel()
+        except Exception:
+            await self._drain(is_failing=True)
+            raise
         await self._drain()
+
+    @property
+    def _services(self) -> list[str]:
+        return sorted({each.service for each in self._instruments})
+
+    def _absent(self) -> Presence:
+        patience_ns = round(_FIRST_CONNECTION_S * self._policy.market_speed * _NS_PER_S)
+        return Presence(self._clock.now_ns(), patience_ns)
 
     @property
     def gaps(self) -> GapLog:
@@ -219,15 +245,8 @@ class LiveRun:
         """Record what is known to be missing; the feed's own gaps come here too."""
         self.counts.gaps[gap.service] += 1
         self._buffer.add_gap(self._gap_desk.told(gap, self._clock.now_ns()))
+        self._owes_gap = True
         _log.warning("%s: %s from %d to %d ns", gap.service, gap.reason, gap.start_ns, gap.end_ns)
-
-    def _leave_no_gap_open(self) -> None:
-        """Record what is missing while no connection stands: nobody will come back to say it."""
-        now = self._clock.now_ns()
-        if self._cut_ns is not None and now > self._cut_ns:
-            since = min(self._cut_ns, self._heard_ns or self._cut_ns)
-            for service in sorted({each.service for each in self._instruments}):
-                self.missed(GapEvent(service, STOPPED_WITHOUT, since, now, None))
 
     async def _read(self) -> None:
         async for event in self._feed.events():
@@ -262,7 +281,7 @@ class LiveRun:
             counts.rejected[str(rule)] += 1
         self._buffer.add(checked)
         if not event.is_polled:
-            self._heard_ns = event.received_ns
+            self._presence.heard(event.received_ns)
             heard = self._gap_desk.heard(event.service, event.ticks.symbol, event.received_ns)
             self._suspect(heard)
         if self._policy.measures and len(ticks):
@@ -272,6 +291,7 @@ class LiveRun:
 
     def _take_bars(self, event: BarEvent) -> None:
         self.counts.chart_bars += event.bars.num_rows
+        self._presence.heard(event.received_ns)
         nobody = np.empty(0, dtype=np.int64)
         self._suspect(self._gap_desk.heard(event.service, nobody, event.received_ns))
         source = self._feed.facts.source.of_chart
@@ -294,8 +314,11 @@ class LiveRun:
 
     def _take_status(self, event: StatusEvent) -> None:
         self.status = event.words
-        if event.at_ns is not None:
-            self._cut_ns = None if event.connected else self._cut_ns or event.at_ns
+        if event.at_ns is not None and event.connected:
+            for gap in self._presence.connected(self._services, event.at_ns):
+                self.missed(gap)
+        elif event.at_ns is not None:
+            self._presence.cut(event.at_ns)
         if event.refused:
             self.counts.unknown |= set(event.refused)
             self.complaints.append(event.words)
@@ -319,7 +342,9 @@ class LiveRun:
             if is_due:
                 last_commit = self._clock.monotonic_ns()
                 self._sinks.cold.project(Bars.empty(), self.metrics())
-            await self._hand_over(self._lateness_ns, is_due=is_due)
+            # What is known to be missing is stored at once: no update in Redis stands for it.
+            is_owed, self._owes_gap = self._owes_gap, False
+            await self._hand_over(self._lateness_ns, is_due=is_due or is_owed)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the figures so far as rows of `pipeline_metrics`."""
@@ -342,25 +367,57 @@ class LiveRun:
         }
 
     async def _hand_over(self, lateness_ns: int, *, is_due: bool) -> None:
+        # A beat that was ended while its piece waited has left it here.
+        await self._give_untaken()
         now = self._clock.now_ns()
         self._closed_ns = now - lateness_ns
-        piece = self._buffer.take(self._closed_ns, now, is_due=is_due)
-        while not self._keeper.take(piece):
+        self._untaken = self._buffer.take(self._closed_ns, now, is_due=is_due)
+        await self._give_untaken()
+
+    async def _give_untaken(self) -> None:
+        while self._untaken is not None and not self._keeper.take(self._untaken):
             self.counts.held_back += 1
             await asyncio.sleep(self._policy.beat_s)
+        self._untaken = None
 
-    async def _drain(self) -> None:
+    async def _drain(self, *, is_failing: bool = False) -> None:
         """Give out the bars that are over, commit what is held, and wait for the sinks.
 
         Bars that are still open are left: the trades they were built from are stored, and a bar
         that is not over is never written.
+
+        Args:
+            is_failing: Whether the run has failed: then that is told, and no sink's own error.
         """
-        await self._hand_over(0, is_due=True)
+        for step in (self._hand_over_last, self._close_redis, self._close_archive):
+            try:
+                await step()
+            except Exception as error:
+                if not is_failing:
+                    raise
+                _log.debug("not drained: %s", error)
+
+    async def _hand_over_last(self) -> None:
+        try:
+            async with asyncio.timeout(self._policy.drain_s):
+                await self._hand_over(0, is_due=True)
+        except TimeoutError:
+            self._say_late("the archive")
         self._sinks.cold.project(Bars.empty(), self.metrics())
+
+    async def _close_redis(self) -> None:
+        await self._close("Redis", self._hot.close)
+
+    async def _close_archive(self) -> None:
+        await self._close("the archive", self._keeper.close)
+
+    async def _close(self, name: str, close: Callable[[float], bool]) -> None:
         loop = asyncio.get_running_loop()
-        for name, close in (("Redis", self._hot.close), ("the archive", self._keeper.close)):
-            if not await loop.run_in_executor(None, close, self._policy.drain_s):
-                _log.error("%s did not take everything in %g s", name, self._policy.drain_s)
+        if not await loop.run_in_executor(None, close, self._policy.drain_s):
+            self._say_late(name)
+
+    def _say_late(self, name: str) -> None:
+        _log.error("%s did not take everything in %g s", name, self._policy.drain_s)
 
     def _publish(self, frames: list[HotFrame]) -> None:
         self._sinks.hot.publish(frames)

@@ -1,6 +1,7 @@
 """Judge a live run with a feed that plays written events, by what its sinks then hold."""
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from infrastructure.clock import VirtualClock
+from infrastructure.errors import SignInRequired
 from infrastructure.exchange.calendars import calendar
 from system.algo_trader.feeds.live import (
     BarEvent,
@@ -28,7 +30,10 @@ from system.algo_trader.market.bars import Bars, Series
 from system.algo_trader.market.source import Source
 from system.algo_trader.market.ticks import Ticks
 from system.algo_trader.pipeline.hours import session_spans
-from system.algo_trader.pipeline.live import STOPPED_WITHOUT, LivePolicy, LiveRun, Sinks
+from system.algo_trader.pipeline.keeper import LocalKeeper
+from system.algo_trader.pipeline.live import LivePolicy, LiveRun, Sinks
+from system.algo_trader.pipeline.pieces import Piece, RunFacts, Told
+from system.algo_trader.pipeline.presence import CONNECTED_LATE, STOPPED_WITHOUT
 from system.algo_trader.pipeline.sinks import HotFrame, Portion
 from system.algo_trader.quality.tick_checks import TickChecks
 from system.algo_trader.quality.tick_rules import TickRule
@@ -122,6 +127,20 @@ def seeded_ticks(count: int) -> Ticks:
         total=np.arange(count) + 1_000_000,
         is_quote=ones,
         is_trade=ones,
+    )
+
+
+def live_run(feed: PlayedFeed, sinks: Sinks, clock: VirtualClock, policy: LivePolicy) -> LiveRun:
+    return LiveRun(
+        feed,
+        INSTRUMENTS,
+        [Channel.TICKS],
+        hours={"XNYS": session_spans(calendar("XNYS"), date(2024, 3, 11), date(2024, 3, 11))},
+        sinks=sinks,
+        checks=TickChecks(2),
+        run_id="r1",
+        clock=clock,
+        policy=policy,
     )
 
 
@@ -294,3 +313,126 @@ def test_a_sink_that_fails_ends_the_run() -> None:
 
     with pytest.raises(OSError, match="no space"):
         asyncio.run(work())
+
+
+def reasons(kept: Kept) -> list[str]:
+    stored = pa.concat_tables([portion.gaps for portion in kept.portions])
+    return [str(reason) for reason in stored.column("reason").to_pylist()]
+
+
+def test_a_gap_is_stored_at_once_and_not_with_the_minute() -> None:
+    kept = Kept()
+
+    async def work() -> None:
+        feed = PlayedFeed([GapEvent("LEVELONE_EQUITIES", "sequence", OPEN, OPEN + S, 3)])
+        run = live_run(feed, Sinks(kept, kept), VirtualClock(OPEN), LivePolicy(beat_s=0.01))
+        running = asyncio.create_task(run.run())
+        async with asyncio.timeout(20):
+            while not kept.portions:
+                await asyncio.sleep(0.01)
+        assert reasons(kept) == ["sequence"]
+        run.stop()
+        await running
+
+    asyncio.run(work())
+
+
+def test_a_feed_that_fails_leaves_nothing_unstored() -> None:
+    kept = Kept()
+
+    class Refused(PlayedFeed):
+        async def run(self) -> None:
+            await self.played.wait()
+            raise SignInRequired("refused")
+
+    async def work() -> None:
+        feed = Refused([TickEvent("LEVELONE_EQUITIES", seeded_ticks(5), OPEN)])
+        run = live_run(feed, Sinks(kept, kept), VirtualClock(OPEN), LivePolicy())
+        run.missed(GapEvent("LEVELONE_EQUITIES", "not running", OPEN - S, OPEN, None))
+        await run.run()
+
+    with pytest.raises(ExceptionGroup) as failed:
+        asyncio.run(work())
+    assert failed.group_contains(SignInRequired)
+    assert reasons(kept) == ["not running"]
+    assert sum(portion.trades.num_rows for portion in kept.portions) == 5
+    assert sum(frame.rows.num_rows for frame in kept.frames) == 5
+    left = {thread.name for thread in threading.enumerate()}
+    assert not left & {"to-redis", "to-archive"}
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        ([], STOPPED_WITHOUT),
+        ([StatusEvent(True, OPEN + 60 * S, "connected")], CONNECTED_LATE),
+    ],
+    ids=["never", "late"],
+)
+def test_a_run_knows_what_it_missed_before_its_first_connection(
+    events: list[FeedEvent], reason: str
+) -> None:
+    kept = Kept()
+
+    async def work() -> None:
+        clock = VirtualClock(OPEN)
+        feed = PlayedFeed(events)
+        run = live_run(feed, Sinks(kept, kept), clock, LivePolicy(beat_s=0.01))
+        running = asyncio.create_task(run.run())
+        await feed.played.wait()
+        clock.advance(seconds=60)
+        run.stop()
+        await running
+
+    asyncio.run(work())
+    [row] = pa.concat_tables([portion.gaps for portion in kept.portions]).to_pylist()
+    assert (row["reason"], row["start"], row["end"]) == (reason, OPEN, OPEN + 60 * S)
+
+
+class Reluctant:
+    """Take nothing as long as it is told so."""
+
+    def __init__(self, facts: RunFacts, told: Told, kept: Kept) -> None:
+        self._keeper = LocalKeeper(facts, kept, told)
+        self.is_full = True
+
+    def take(self, piece: Piece) -> bool:
+        return not self.is_full and self._keeper.take(piece)
+
+    def __len__(self) -> int:
+        return len(self._keeper)
+
+    def close(self, timeout_s: float) -> bool:
+        return self._keeper.close(timeout_s)
+
+
+@pytest.mark.parametrize("is_freed", [True, False])
+def test_a_piece_that_waits_at_the_end_is_stored_or_said_to_be_late(
+    is_freed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Kept()
+
+    async def work() -> None:
+        keepers: list[Reluctant] = []
+
+        def keeping(facts: RunFacts, told: Told) -> Reluctant:
+            keepers.append(Reluctant(facts, told, kept))
+            return keepers[0]
+
+        feed = PlayedFeed([TickEvent("LEVELONE_EQUITIES", seeded_ticks(50), OPEN)])
+        policy = LivePolicy(beat_s=0.01, drain_s=20.0 if is_freed else 0.1)
+        run = live_run(feed, Sinks(kept, kept, keeping), VirtualClock(OPEN), policy)
+        running = asyncio.create_task(run.run())
+        await feed.played.wait()
+        while not run.counts.held_back:
+            await asyncio.sleep(0.01)
+        run.stop()
+        await asyncio.sleep(0.05)
+        keepers[0].is_full = not is_freed
+        async with asyncio.timeout(20):
+            await running
+
+    asyncio.run(work())
+    stored = sum(portion.trades.num_rows for portion in kept.portions)
+    assert stored == (50 if is_freed else 0)
+    assert ("the archive did not take everything" in caplog.text) is not is_freed

@@ -9,7 +9,7 @@ nothing. Then the bars that were over by its last update are rebuilt from the st
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -31,7 +31,7 @@ from system.algo_trader.market.ticks import NO_TIME, Ticks
 from system.algo_trader.market.trade_bars import TradeBars, bars_of
 from system.algo_trader.market.trade_columns import TradeColumns
 from system.algo_trader.pipeline.bar_rows import built_bars
-from system.algo_trader.pipeline.hours import session_spans
+from system.algo_trader.pipeline.hours import session_spans, was_any_open
 from system.algo_trader.pipeline.run_notes import RUN, RunNote, RunNotes
 from system.algo_trader.pipeline.sinks import ColdSink, Portion
 from system.algo_trader.pipeline.tape_rows import quote_rows, trade_rows
@@ -62,6 +62,19 @@ class Entries(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """Hold what Redis has of a run and the archive has not.
+
+    Attributes:
+        ticks: The updates, each once; None without any.
+        is_cut: Whether updates before them are gone: the stream keeps so many and no more.
+    """
+
+    ticks: Ticks | None
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RecoveredRun:
     """Say what a run had left undone.
 
@@ -69,7 +82,8 @@ class RecoveredRun:
         run_id: Its name.
         updates: Updates that were in Redis and not in the archive, and now are.
         bars: Bars rebuilt from stored trades.
-        gaps: From its last update to now, of each service: what came then is lost for good.
+        gaps: From its last update to now, of each service, where a market was open: what came then
+            is lost for good.
     """
 
     run_id: str
@@ -106,16 +120,29 @@ class Recovery:
         self._clock = clock
         self._lateness_ns = lateness_ns
         self._left: list[RunNote] = []
+        self._over: list[RunNote] = []
 
     def recover(self) -> list[RecoveredRun]:
         """Commit what ended runs have left, and rebuild the bars that they did not write.
+
+        What they missed is returned again and again, until `settled` says that it is stored.
 
         Raises:
             StackError: If Redis or the archive cannot be read or written; nothing is done twice
                 when it is called again.
         """
         with self._notes.recovering():
-            return [self._recover(note) for note in self._notes.ended()]
+            return [self._recover(note) for note in self._notes.left()]
+
+    def settled(self) -> None:
+        """Note that the gaps of ended runs are stored, and forget the runs without open bars."""
+        left = {note.run_id for note in self._left}
+        while self._over:
+            note = self._over.pop()
+            if note.run_id in left:
+                self._notes.write(replace(note, services=(), heard_ns=None))
+            else:
+                self._notes.forget(note.run_id)
 
     def earlier(self, instruments: list[Instrument], source: Source) -> TradeColumns | None:
         """Return stored trades of bars that are still open, None without a run that left any.
@@ -136,7 +163,8 @@ class Recovery:
         source = Source(note.source)
         names = pa.array(list(note.calendars), pa.string())
         mark = self._mark(note.run_id)
-        found = self._unstored(note, names, mark)
+        unstored = self._unstored(note, names, mark)
+        found = unstored.ticks
         newest, updates, since = note.closed_ns, 0, note.closed_ns
         if found is not None:
             updates = len(found)
@@ -171,27 +199,32 @@ class Recovery:
                 ]
             )
             self._cold.project(bars, ())
+        heard_ns = note.closed_ns if unstored.is_cut else newest
+        if note.heard_ns is not None:
+            heard_ns = note.heard_ns
+        known = replace(note, closed_ns=max(until, note.closed_ns), heard_ns=heard_ns)
+        self._notes.write(known)
+        self._over.append(known)
         if open_left:
-            left = RunNote(
-                note.run_id, str(source), note.calendars, (), note.after, max(until, note.closed_ns)
-            )
-            self._notes.write(left)
-            self._left.append(left)
-        else:
-            self._notes.forget(note.run_id)
+            self._left.append(known)
         if updates:
             _log.warning(
                 "run %s was killed: %d updates out of Redis and %d bars are stored now",
                 *(note.run_id, updates, len(bars)),
             )
-        return RecoveredRun(note.run_id, updates, len(bars), self._gaps(note, newest))
+        if unstored.is_cut:
+            _log.error(
+                "run %s: Redis has dropped updates that were not stored; they count as a gap",
+                note.run_id,
+            )
+        return RecoveredRun(note.run_id, updates, len(bars), self._gaps(note, heard_ns))
 
-    def _gaps(self, note: RunNote, newest: int) -> tuple[GapEvent, ...]:
+    def _gaps(self, note: RunNote, heard_ns: int) -> tuple[GapEvent, ...]:
         now = self._clock.now_ns()
+        if now <= heard_ns or not was_any_open(note.calendars.values(), heard_ns, now):
+            return ()
         return tuple(
-            GapEvent(service, PROCESS_ENDED, newest, now, None)
-            for service in note.services
-            if now > newest
+            GapEvent(service, PROCESS_ENDED, heard_ns, now, None) for service in note.services
         )
 
     def _mark(self, run_id: str) -> int:
@@ -204,20 +237,29 @@ class Recovery:
         ]
         return max((int(end) for first, end in ends if first.isdigit()), default=0)
 
-    def _unstored(self, note: RunNote, names: pa.Array, mark: int) -> Ticks | None:
+    def _unstored(self, note: RunNote, names: pa.Array, mark: int) -> _Found:
         tables = []
+        lowest = None
         for entry in self._after(note.after):
             rows = decode_frame(entry)
             if (rows.schema.metadata or {}).get(RUN) == note.run_id.encode():
+                first = pc.min(rows.column("sequence")).as_py()
+                lowest = first if lowest is None else min(lowest, first)
                 fresh = rows.filter(pc.greater_equal(rows.column("sequence"), mark))
                 if fresh.num_rows:
                     tables.append(fresh.replace_schema_metadata(None))
+        is_cut = lowest is not None and lowest > mark and self._is_trimmed(note.after)
         if not tables:
-            return None
+            return _Found(None, is_cut)
         ticks = Ticks.of_batch(pa.concat_tables(tables).combine_chunks(), names)
         # A frame that went through the spool may lie in the stream twice or out of its order.
         _, first = np.unique(ticks.order, return_index=True)
-        return ticks.take(first)
+        return _Found(ticks.take(first), is_cut)
+
+    def _is_trimmed(self, last: str) -> bool:
+        """Say whether entries behind an id may be gone: the stream begins behind it."""
+        oldest = self._entries.xrange(TICKS.of(), count=1)
+        return bool(oldest) and _place(oldest[0].id) > _place(last)
 
     def _after(self, last: str) -> Iterator[StreamEntry]:
         while True:
@@ -253,6 +295,11 @@ class Recovery:
     def _trades(self, source: Source, first_ns: int, end_ns: int) -> pa.Table:
         found = self._archive.records(TRADES, None, first_ns, end_ns)
         return found.filter(pc.equal(found.column("source"), str(source)))
+
+
+def _place(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number or 0)
 
 
 def _columns(trades: pa.Table, names: pa.Array) -> TradeColumns:

@@ -38,6 +38,7 @@ class RunNote:
         services: The feed's names of its streams.
         after: The id of the stream's newest entry before it began.
         closed_ns: Every bar that was over by then is in the archive, nanoseconds UTC.
+        heard_ns: Where what it missed begins, once that was found out; None before.
     """
 
     run_id: str
@@ -46,6 +47,7 @@ class RunNote:
     services: tuple[str, ...]
     after: str
     closed_ns: int
+    heard_ns: int | None = None
 
 
 class RunNotes:
@@ -86,7 +88,7 @@ class RunNotes:
         with lock.holding(timeout_s=60.0, clock=self._clock):
             yield
 
-    def ended(self) -> list[RunNote]:
+    def left(self) -> list[RunNote]:
         """Return the notes of runs whose process lives no longer, in no order."""
         found = []
         for path in sorted(self._folder.glob("*.json")):
@@ -104,6 +106,12 @@ class RunNotes:
         values = read_json(self._folder / f"{run_id}.json")
         if values is not None:
             self.write(replace(_note(values), closed_ns=closed_ns))
+
+    def ended(self, run_id: str) -> None:
+        """Note that a run has ended in order: who knows when says what passed since then."""
+        values = read_json(self._folder / f"{run_id}.json")
+        if values is not None:
+            self.write(replace(_note(values), services=()))
 
     def forget(self, run_id: str) -> None:
         """Remove the note of a run that has ended."""
