@@ -4,6 +4,7 @@ Whatever a test prints, logs or leaves in its temporary folders is searched for 
 that the simulator hands out: one that is found turns the test, or the run, red.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ THIRD_PARTY_STORES = ("token.json", "tokens.db")
 INSTALLED = "site-packages"
 """Folders of this name hold what a test installed: programs, in which any text may stand."""
 LARGEST_SCANNED = 50_000_000
+
+# Programs that a test starts with another HOME need not compile again what is compiled here.
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE / "algo_trader" / "kernels"))
 
 KINDS = ("integration", "system", "soak")
 

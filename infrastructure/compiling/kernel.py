@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,11 +15,13 @@ from typing import Any, Final, TypeVar, cast
 import numba
 import platformdirs
 from numba.core import config as _numba_config
+from numba.core.caching import UserProvidedCacheLocator
 
 F = TypeVar("F", bound=Callable[..., object])
 
 KEPT: Final = 4
 """Versions of a module whose machine code is kept: several checkouts may take turns."""
+_PROCESS: Final = uuid.uuid4().hex[:12]
 # Its settings are made when numba starts, where no type checker sees them.
 _config: Any = _numba_config
 _IMPORT: Final = re.compile(r"^\s*from ((?:infrastructure|system)[\w.]*) import", re.MULTILINE)
@@ -28,15 +31,36 @@ def kernel(function: F) -> F:
     """Return the function compiled for one core, without the interpreter's lock.
 
     The machine code is kept in the user's cache, or below NUMBA_CACHE_DIR, in a folder that is
-    named by all the source that went into it. Arithmetic follows IEEE 754: nothing is reordered or
-    contracted, which the exactness of the numbers rests on.
+    named by all the source that went into it, wherever that source lies; processes that compile
+    the same at once do not get in each other's way. Arithmetic follows IEEE 754: nothing is
+    reordered or contracted, which the exactness of the numbers rests on.
     """
     try:
         with _kept_by_source(function):
-            return cast("F", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+            compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        _name_data_by_process(compiled)
+        return cast("F", compiled)
     except RuntimeError:
         # No folder for the cache can be written: compile anew in every process.
         return cast("F", numba.njit(nogil=True, error_model="numpy")(function))
+
+
+class BySource(UserProvidedCacheLocator):
+    """Look in the folder that the source names: numba's own ones are named by the file's place."""
+
+    def __init__(self, function: Callable[..., object], file: str) -> None:
+        super().__init__(function, file)  # type: ignore[no-untyped-call]
+        self._cache_path = _config.CACHE_DIR
+
+
+def _name_data_by_process(compiled: Any) -> None:
+    """Let each process give its files names of its own.
+
+    Numba counts them, so that two processes which compile for different types at once would give
+    the same name to different code.
+    """
+    files = compiled._cache._cache_file
+    files._data_name_pattern = f"{files._data_name_pattern.removesuffix('.nbc')}-{_PROCESS}.nbc"
 
 
 @contextmanager
@@ -47,12 +71,14 @@ def _kept_by_source(function: Callable[..., object]) -> Iterator[None]:
     older version of another file's functions and constants was compiled.
     """
     folder = _folder(function.__module__, function.__code__.co_filename)
-    before = _config.CACHE_DIR
-    _config.CACHE_DIR = before if folder is None else str(folder)
+    before = _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES
+    if folder is not None:
+        _config.CACHE_DIR = str(folder)
+        _config.CACHE_LOCATOR_CLASSES = f"{__name__}.{BySource.__name__}"
     try:
         yield
     finally:
-        _config.CACHE_DIR = before
+        _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES = before
 
 
 @cache

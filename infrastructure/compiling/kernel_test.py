@@ -49,12 +49,12 @@ def run_outer(root: Path, cache: Path) -> int:
     )
     made = subprocess.run(
         [sys.executable, "-c", "; ".join(words)],
-        env={**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    return int(made.stdout)
+    return int(float(made.stdout))
 
 
 def test_a_change_in_another_file_s_kernel_is_noticed(tmp_path: Path) -> None:
@@ -66,6 +66,38 @@ def test_a_change_in_another_file_s_kernel_is_noticed(tmp_path: Path) -> None:
     assert run_outer(tmp_path, tmp_path / "cache") == 2
     (folder / "inner.py").write_text(INNER.format(10))
     assert run_outer(tmp_path, tmp_path / "cache") == 20
+
+
+def test_the_same_source_elsewhere_needs_no_compiling(tmp_path: Path) -> None:
+    for place in ("here", "there"):
+        folder = tmp_path / place / "infrastructure" / "made"
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").touch()
+        (folder / "outer.py").write_text(OUTER)
+        (folder / "inner.py").write_text(INNER.format(1))
+    cache = tmp_path / "cache"
+    assert run_outer(tmp_path / "here", cache) == 2
+    made = sorted(path for path in cache.rglob("*") if path.is_file())
+    assert {path.suffix for path in made} == {".nbi", ".nbc"}
+    assert run_outer(tmp_path / "there", cache) == 2
+    assert sorted(path for path in cache.rglob("*") if path.is_file()) == made
+
+
+def test_two_processes_never_write_the_same_file_of_code(tmp_path: Path) -> None:
+    """Each compiles for another type, with an index in which the other's is not yet."""
+    folder = tmp_path / "infrastructure" / "made"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "inner.py").write_text(INNER.format(1))
+    names = []
+    for number, given in enumerate(("0", "0.5")):
+        text = OUTER.replace("twice(0)", f"twice({given})")
+        (folder / "outer.py").write_text(text)
+        cache = tmp_path / f"cache{number}"
+        run_outer(tmp_path, cache)
+        names.append({path.name for path in cache.rglob("*step*.nbc")})
+    assert all(names)
+    assert not names[0] & names[1]
 
 
 def test_the_digest_follows_imports_and_nothing_else(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from infrastructure.supervision.endpoint import Endpoint
 ENDPOINT_FILE = "{endpoint_file}"
 """Stands in an argv for the path at which the process announces itself."""
 
-INHERITED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "USER", "LOGNAME", "VIRTUAL_ENV")
+INHERITED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "USER", "LOGNAME", "VIRTUAL_ENV",
+             "NUMBA_CACHE_DIR")  # fmt: skip
 INHERITED_PREFIXES = ("LC_", "LD_", "DYLD_", "PYTHON", "RUNFILES", "COVERAGE", "SSL_CERT")
 
 

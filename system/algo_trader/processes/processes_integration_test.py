@@ -20,6 +20,7 @@ from infrastructure.supervision.process import is_alive, start_time
 from system.algo_trader.realm import Realm
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.records import QUOTES
+from system.algo_trader.testing.command_line import kernels
 
 WAIT_S = 90.0
 
@@ -38,7 +39,12 @@ class Home:
                 *(sys.executable, "-m", "system.algo_trader.main"),
                 *("--home", str(self.folder), "--sim", *words, "--json"),
             ],
-            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": places},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.folder),
+                "PYTHONPATH": places,
+                **kernels(),
+            },
             capture_output=True,
             text=True,
             timeout=WAIT_S * 2,

@@ -34,6 +34,11 @@ class Result:
         return json.loads(self.out)
 
 
+def kernels() -> dict[str, str]:
+    """Return the variable that names where compiled loops are kept, where there is one."""
+    return {name: os.environ[name] for name in ("NUMBA_CACHE_DIR",) if name in os.environ}
+
+
 @dataclass(frozen=True)
 class CommandLine:
     """Run `algo-trader` in one home folder, with nothing of the caller's environment.
@@ -56,6 +61,7 @@ class CommandLine:
             "ALGO_TRADER_HOME": str(self.home),
             "ALGO_TRADER_PROBE_DEFAULT_PORTS": "off",
             "PYTHONFAULTHANDLER": "1",
+            **kernels(),
             **self.variables,
         }
 
