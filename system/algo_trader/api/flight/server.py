@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -82,6 +83,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         ending.start()
         ending.join(END_S)
         if ending.is_alive():
+            _shut_down_no_more_at_exit(self)
             _log.warning("a caller of Flight does not read; its stream is left")
 
     def do_get(self, context: Any, ticket: Any) -> Any:
@@ -141,3 +143,10 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         if is_long(values):
             return pages_of(operation, self._stores, values)
         return iter((operation.answer(self._stores, values),))
+
+
+def _shut_down_no_more_at_exit(service: FlightService) -> None:
+    """Take back the shutdown that pyarrow does at exit: it would wait for the one under way."""
+    for reference in weakref.getweakrefs(service):
+        if isinstance(reference.__callback__, weakref.finalize):
+            reference.__callback__.atexit = False
