@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,11 +61,13 @@ class AdmittedCall(flight.ServerMiddleware):  # type: ignore[misc]
 
     Args:
         caller: Who.
+        is_still_in: Whether that one would be let in now.
     """
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, is_still_in: Callable[[], bool]) -> None:
         super().__init__()
         self.caller = caller
+        self.is_still_in = is_still_in
 
 
 class AdmissionFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]
@@ -86,9 +88,11 @@ class AdmissionFactory(flight.ServerMiddlewareFactory):  # type: ignore[misc]
             FlightError: What `FlightAdmission.caller_of` says, as the error of its kind.
         """
         try:
-            return AdmittedCall(self._admission.caller_of(headers))
+            caller = self._admission.caller_of(headers)
         except Problem as problem:
             raise refusal_of(problem) from None
+        doorkeeper, text = self._admission.doorkeeper, _key_text(headers) or ""
+        return AdmittedCall(caller, lambda: doorkeeper.still_admits(text))
 
 
 def _key_text(headers: Mapping[str, Sequence[Any]]) -> str | None:

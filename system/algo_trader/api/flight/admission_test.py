@@ -89,6 +89,16 @@ def test_a_revoked_key_is_a_wrong_one(admission: FlightAdmission) -> None:
     assert refused(admission, bearer(text)).status == 401
 
 
+def test_a_call_that_goes_on_learns_that_its_key_has_ended(admission: FlightAdmission) -> None:
+    key, text = admission.doorkeeper.keys.create("notebook", TICKS)
+    mine, of_the_owner = (
+        AdmissionFactory(admission).start_call(None, bearer(used)) for used in (text, OWNER)
+    )
+    assert (mine.is_still_in(), of_the_owner.is_still_in()) == (True, True)
+    admission.doorkeeper.keys.revoke(key.key_id)
+    assert (mine.is_still_in(), of_the_owner.is_still_in()) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -96,6 +106,7 @@ def test_a_revoked_key_is_a_wrong_one(admission: FlightAdmission) -> None:
         (401, flight.FlightUnauthenticatedError),
         (403, flight.FlightUnauthorizedError),
         (404, flight.FlightServerError),
+        (408, flight.FlightTimedOutError),
         (429, flight.FlightUnavailableError),
         (503, flight.FlightUnavailableError),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 from infrastructure.errors import StackError
 from infrastructure.logging import get_logger
 from system.algo_trader.api.flight.refusal import refusal_of
+from system.algo_trader.api.flight.streams import Stream
 from system.algo_trader.api.operations.answer import Answer
 from system.algo_trader.api.operations.problem import Problem, problem_of
 from system.algo_trader.api.operations.rendering import facts_text
@@ -31,7 +31,7 @@ class Outflow:
         first: The first page.
         pages: Those behind it.
         now_ns: Returns the time, nanoseconds UTC.
-        ending: Set when the service ends: a stream breaks off then.
+        stream: Its place, which says whether it may go on.
         over: Called once, with the status as of HTTP and how many rows went.
     """
 
@@ -41,21 +41,25 @@ class Outflow:
         pages: Iterator[Answer],
         *,
         now_ns: Callable[[], int],
-        ending: threading.Event,
+        stream: Stream,
         over: Callable[[int, int], None],
     ) -> None:
         self._over = over
         self._is_over = False
         self._rows = 0
         # No method of its own: a circle of references would let a dropped stream live on.
-        self._batches = _batches(first, pages, now_ns, ending)
+        self._batches = _batches(first, pages, now_ns)
+        self._stream = stream
+        stream.given()
 
     def __iter__(self) -> Iterator[tuple[pa.RecordBatch, pa.Buffer]]:
         return self
 
     def __next__(self) -> tuple[pa.RecordBatch, pa.Buffer]:
         try:
+            self._stream.asked()
             batch, facts = next(self._batches)
+            self._stream.check()
         except StopIteration:
             self._end(200)
             raise
@@ -64,10 +68,12 @@ class Outflow:
             _log.warning("a stream ends before its time: %s", problem)
             raise refusal_of(problem) from None
         self._rows += batch.num_rows
+        self._stream.given()
         return batch, facts
 
     def __del__(self) -> None:
-        self._end(_GONE)
+        reason = self._stream.reason
+        self._end(_GONE if reason is None else reason.status)
 
     def _end(self, status: int) -> None:
         if not self._is_over:
@@ -79,15 +85,12 @@ def _batches(
     first: Answer,
     pages: Iterator[Answer],
     now_ns: Callable[[], int],
-    ending: threading.Event,
 ) -> Iterator[tuple[pa.RecordBatch, pa.Buffer]]:
     page: Answer | None = first
     try:
         while page is not None:
             facts = pa.py_buffer(facts_text(page, now_ns()))
             for batch in page.table.combine_chunks().to_batches():
-                if ending.is_set():
-                    raise Problem(503, "the service ends", retry_after_s=5)
                 yield batch.replace_schema_metadata(None), facts
             page = next(pages, None)
     except (Problem, GeneratorExit):

@@ -12,6 +12,7 @@ from system.algo_trader.api.operations.problem import Problem
 _KINDS: Final = {
     401: flight.FlightUnauthenticatedError,
     403: flight.FlightUnauthorizedError,
+    408: flight.FlightTimedOutError,
     # Flight has no error for "too often": both say that asking again later makes sense.
     429: flight.FlightUnavailableError,
     503: flight.FlightUnavailableError,

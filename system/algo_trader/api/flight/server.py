@@ -20,16 +20,13 @@ from system.algo_trader.api.flight.admission import (
 )
 from system.algo_trader.api.flight.call import Call
 from system.algo_trader.api.flight.outflow import Outflow
+from system.algo_trader.api.flight.streams import STILL_S, Streams
 from system.algo_trader.api.operations.answer import Answer
 from system.algo_trader.api.operations.catalogue import OPERATIONS, Operation
-from system.algo_trader.api.operations.problem import Problem
 from system.algo_trader.api.operations.rendering import FACTS_KEY, facts_text
 from system.algo_trader.api.operations.stores import Stores
 from system.algo_trader.api.operations.streaming import is_long, pages_of
 
-MOST_STREAMS: Final = 8
-"""Calls that are answered at once; the next one is told to come back."""
-BUSY_RETRY_S: Final = 1
 END_S: Final = 3.0
 """How long the end waits for callers to take what is under way."""
 _log = get_logger("api.flight")
@@ -48,6 +45,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         port: Its port; 0 for a free one.
         certificate: PEM file; None without TLS.
         key: PEM file of its key.
+        still_s: How long a stream may wait for its caller, seconds.
     """
 
     def __init__(
@@ -59,12 +57,12 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         *,
         certificate: Path | None = None,
         key: Path | None = None,
+        still_s: float = STILL_S,
     ) -> None:
         self._stores = stores
         self._audit = admission.audit
         self._operations = {each.name: each for each in OPERATIONS}
-        self._free = threading.BoundedSemaphore(MOST_STREAMS)
-        self._ending = threading.Event()
+        self._streams = Streams(stores.clock, still_s)
         scheme = "grpc" if certificate is None else "grpc+tls"
         tls = []
         if certificate is not None and key is not None:
@@ -75,10 +73,11 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
             tls_certificates=tls,
             middleware={MIDDLEWARE: AdmissionFactory(admission)},
         )
+        self._streams.start()
 
     def close(self) -> None:
         """End; what still streams breaks off, and a caller who does not read is not waited for."""
-        self._ending.set()
+        self._streams.close()
         ending = threading.Thread(target=self.shutdown, name="flight-end", daemon=True)
         ending.start()
         ending.join(END_S)
@@ -94,24 +93,23 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         """
         with self._call(context, ticket.ticket) as call:
             operation, values = call.asked(self._operations)
-            if not self._free.acquire(blocking=False):
-                raise Problem(
-                    503, f"{MOST_STREAMS} streams run already", retry_after_s=BUSY_RETRY_S
-                )
+            stream = self._streams.begin(
+                call.caller.key_id, context.get_middleware(MIDDLEWARE).is_still_in
+            )
             try:
                 pages = self._pages(operation, values)
                 first = next(pages)
             except BaseException:
-                self._free.release()
+                self._streams.end(stream)
                 raise
 
             def over(status: int, rows: int) -> None:
-                self._free.release()
+                self._streams.end(stream)
                 call.note(status, rows)
 
             call.is_open = True
             now_ns = self._stores.clock.now_ns
-            flow = Outflow(first, pages, now_ns=now_ns, ending=self._ending, over=over)
+            flow = Outflow(first, pages, now_ns=now_ns, stream=stream, over=over)
             facts = facts_text(first, now_ns())
             return flight.GeneratorStream(
                 first.table.schema.with_metadata({FACTS_KEY: facts}), flow

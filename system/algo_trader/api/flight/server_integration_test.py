@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import json
 import threading
 import time
@@ -17,12 +19,14 @@ from pyarrow import flight
 
 from infrastructure.clock import SystemClock
 from infrastructure.errors import NoDataError, ServiceUnavailable
+from system.algo_trader.api.access.api_key import KeyScope
 from system.algo_trader.api.access.audit import Audit
 from system.algo_trader.api.access.doorkeeper import Doorkeeper
 from system.algo_trader.api.access.key_store import KeyStore
 from system.algo_trader.api.flight.admission import FlightAdmission
 from system.algo_trader.api.flight.outflow import Outflow
-from system.algo_trader.api.flight.server import MOST_STREAMS, FlightService
+from system.algo_trader.api.flight.server import FlightService
+from system.algo_trader.api.flight.streams import MOST_OF_A_KEY, MOST_STREAMS, STILL_S, Streams
 from system.algo_trader.api.operations import catalogue
 from system.algo_trader.api.operations.answer import Answer, Facts
 from system.algo_trader.api.operations.stores import Stores
@@ -30,6 +34,7 @@ from system.algo_trader.api.operations.stores import Stores
 OWNER = "the-owners-secret"
 PAGES, ROWS = 200, 200_000
 PAGE = Answer(pa.table({"x": pa.array(range(ROWS))}), Facts(("file",), False))
+TICKS = frozenset({KeyScope.READ_TICKS})
 LONG = {"symbol": "A", "limit": 1_000_000, "start_time": "2024-01-02"}
 
 
@@ -47,13 +52,25 @@ class Notes(Audit):
 class Door:
     service: FlightService
     notes: Notes
+    keys: KeyStore
 
     def wire(self) -> Any:
         return flight.FlightClient(f"grpc://127.0.0.1:{self.service.port}")
 
-    def get(self, wire: Any, parameters: dict[str, Any], operation: str = "candles") -> Any:
-        command = json.dumps({"operation": operation, "parameters": parameters}).encode()
-        return wire.do_get(flight.Ticket(command), options())
+    def get(self, wire: Any, parameters: dict[str, Any], key: str = OWNER) -> Any:
+        command = json.dumps({"operation": "candles", "parameters": parameters}).encode()
+        return wire.do_get(flight.Ticket(command), options(key))
+
+    def key(self, name: str) -> tuple[str, str]:
+        made, text = self.keys.create(name, TICKS)
+        return made.key_id, text
+
+    def stalled(self, wire: Any, key: str) -> list[Any]:
+        """Return as many streams as a key may have, each with its first part read."""
+        held = [self.get(wire, LONG, key) for _ in range(MOST_OF_A_KEY)]
+        for reader in held:
+            reader.read_chunk()
+        return held
 
     def answers(self, name: str, **changes: Any) -> None:
         known = self.service._operations
@@ -69,6 +86,16 @@ def pages(stores: Stores, values: Any) -> Iterator[Answer]:
     return iter([PAGE] * PAGES)
 
 
+def problem_of(error: pytest.ExceptionInfo[Any]) -> tuple[int, str]:
+    said = json.loads(error.value.extra_info)
+    return said["status"], said["detail"]
+
+
+def read_on(reader: Any) -> None:
+    while True:
+        reader.read_chunk()
+
+
 def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not holds():
@@ -76,16 +103,24 @@ def wait_until(holds: Callable[[], bool]) -> None:
         threading.Event().wait(0.01)
 
 
-@pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
+@contextlib.contextmanager
+def opened(tmp_path: Path, still_s: float) -> Iterator[Door]:
     clock, notes = SystemClock(), Notes()
     keys = KeyStore(tmp_path / "keys.json", clock)
     admission = FlightAdmission(Doorkeeper(keys, OWNER, clock), notes)
     stores = cast(Stores, SimpleNamespace(clock=clock))
-    made = Door(FlightService(stores, admission, "127.0.0.1", 0), notes)
+    made = Door(FlightService(stores, admission, "127.0.0.1", 0, still_s=still_s), notes, keys)
     made.answers("candles", pages=pages, answer=lambda stores, values: PAGE)
-    yield made
-    made.service.close()
+    try:
+        yield made
+    finally:
+        made.service.close()
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Door]:
+    with opened(tmp_path, STILL_S) as made:
+        yield made
 
 
 def test_callers_who_go_away_give_their_places_back(door: Door) -> None:
@@ -102,8 +137,9 @@ def test_callers_who_go_away_give_their_places_back(door: Door) -> None:
 
 def test_a_stream_that_nobody_begins_is_over_when_it_is_dropped() -> None:
     told: list[tuple[int, int]] = []
+    place = Streams(SystemClock()).begin("k", lambda: True)
     flow = Outflow(
-        PAGE, iter(()), now_ns=lambda: 0, ending=threading.Event(),
+        PAGE, iter(()), now_ns=lambda: 0, stream=place,
         over=lambda *line: told.append(line),
     )  # fmt: skip
     stream = flight.GeneratorStream(PAGE.table.schema, flow)
@@ -111,9 +147,28 @@ def test_a_stream_that_nobody_begins_is_over_when_it_is_dropped() -> None:
     assert told == [(499, 0)]
 
 
+def test_what_is_made_while_a_key_ends_is_not_given() -> None:
+    streams, told, ended = Streams(SystemClock()), list[tuple[int, int]](), threading.Event()
+
+    def more() -> Iterator[Answer]:
+        ended.set()
+        streams.look()
+        yield PAGE
+
+    flow = Outflow(
+        PAGE, more(), now_ns=lambda: 0, stream=streams.begin("k", lambda: not ended.is_set()),
+        over=lambda *line: told.append(line),
+    )  # fmt: skip
+    assert next(flow)[0].num_rows == ROWS
+    with pytest.raises(flight.FlightUnauthenticatedError):
+        next(flow)
+    assert told == [(401, ROWS)]
+
+
 def test_one_stream_too_many_is_told_to_come_back(door: Door) -> None:
     wire = door.wire()
-    held = [door.get(wire, LONG) for _ in range(MOST_STREAMS)]
+    keys = [door.key(f"k{n}")[1] for n in range(MOST_STREAMS // MOST_OF_A_KEY)]
+    held = [door.get(wire, LONG, key) for key in keys for _ in range(MOST_OF_A_KEY)]
     with pytest.raises(flight.FlightUnavailableError) as caught:
         door.get(wire, LONG)
     assert json.loads(caught.value.extra_info)["retry_after_s"] == 1
@@ -122,6 +177,45 @@ def test_one_stream_too_many_is_told_to_come_back(door: Door) -> None:
     assert door.get(wire, LONG).read_chunk().data.num_rows == ROWS
     for reader in held:
         reader.cancel()
+
+
+def test_one_key_does_not_take_all_places(door: Door) -> None:
+    wire, (_, mine) = door.wire(), door.key("mine")
+    held = door.stalled(wire, mine)
+    with pytest.raises(flight.FlightUnavailableError) as caught:
+        door.get(wire, LONG, mine)
+    assert problem_of(caught) == (429, f"{MOST_OF_A_KEY} streams of this key run already")
+    assert door.get(wire, LONG).read_chunk().data.num_rows == ROWS
+    for reader in held:
+        reader.cancel()
+
+
+def test_a_stream_that_flows_breaks_off_when_its_key_is_revoked(door: Door) -> None:
+    door.answers("candles", pages=lambda stores, values: itertools.repeat(PAGE))
+    wire, (key_id, mine) = door.wire(), door.key("mine")
+    reader, of_the_owner = door.get(wire, LONG, mine), door.get(wire, LONG)
+    reader.read_chunk()
+    door.keys.revoke(key_id)
+    with pytest.raises(flight.FlightUnauthenticatedError) as caught:
+        read_on(reader)
+    assert problem_of(caught) == (401, "this key has ended")
+    wait_until(lambda: bool(door.notes.lines))
+    assert door.notes.lines[-1][0:4] == (key_id, "FLIGHT", "/candles", 401)
+    assert of_the_owner.read_chunk().data.num_rows == ROWS
+    of_the_owner.cancel()
+
+
+def test_callers_who_do_not_read_shut_nobody_out_for_long(tmp_path: Path) -> None:
+    with opened(tmp_path, still_s=0.5) as door:
+        wire = door.wire()
+        keys = [door.key(f"k{n}")[1] for n in range(MOST_STREAMS // MOST_OF_A_KEY)]
+        held = [reader for key in keys for reader in door.stalled(wire, key)]
+        wait_until(lambda: len(door.service._streams) == 0)
+        assert door.get(wire, LONG).read_chunk().data.num_rows == ROWS
+        for reader in held:
+            with pytest.raises(flight.FlightTimedOutError) as caught:
+                read_on(reader)
+            assert problem_of(caught) == (408, "nothing of this stream was taken for 0.5 seconds")
 
 
 def test_the_end_does_not_wait_for_a_caller_who_does_not_read(door: Door) -> None:
