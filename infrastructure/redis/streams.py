@@ -66,6 +66,28 @@ class Streams(RedisSession):
         with self.asking(f"XRANGE {stream}") as server:
             return _entries(server.xrange(self.key(stream), start, end, count=count))
 
+    def page_of(
+        self, stream: str, after: str, count: int
+    ) -> tuple[str | None, str | None, list[StreamEntry]]:
+        """Return what a stream holds at one moment.
+
+        Args:
+            stream: Its name.
+            after: The id behind which entries are wanted.
+            count: The most of them.
+
+        Returns:
+            The ids of its first and its last entry, None where it has none; the wanted entries.
+        """
+        key = self.key(stream)
+        with self.asking(f"XRANGE {stream}") as server:
+            pipe = server.pipeline(transaction=True)
+            pipe.xrange(key, count=1)
+            pipe.xrevrange(key, count=1)
+            pipe.xrange(key, f"({after}", "+", count=count)
+            first, last, found = (_entries(each) for each in pipe.execute())
+        return (first[0].id if first else None), (last[0].id if last else None), found
+
     def last_id(self, stream: str) -> str:
         """Return the id of the newest entry of a stream, "0" when there is none."""
         with self.asking(f"XREVRANGE {stream}") as server:

@@ -207,6 +207,9 @@ class Service:
             if len(hub):
                 loop.call_soon_threadsafe(hub.publish, frame, entry)
 
+        def lost(after: str, before: str) -> None:
+            loop.call_soon_threadsafe(hub.lose, after, before)
+
         is_ticks = take is not None
         return FrameTail(
             redis,
@@ -214,6 +217,7 @@ class Service:
             taken,
             away=self.live.away if is_ticks else lambda _: None,
             back=(lambda lost: self.live.back(lost=lost)) if is_ticks else lambda _: None,
+            lost=lost,
             clock=self.runtime.clock,
             begin=begin,
         )

@@ -17,7 +17,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from infrastructure.errors import StackError
 from infrastructure.logging import get_logger
 from infrastructure.redis.frames import decode_frame
-from infrastructure.redis.streams import StreamEntry
 from system.algo_trader.api.access.caller import require
 from system.algo_trader.api.http.work import Work
 from system.algo_trader.api.live.hub import Hub, Subscription, entry_key
@@ -128,48 +127,42 @@ class StreamSocket:
     ) -> None:
         """Send what came after an entry, then let go of what came meanwhile."""
         try:
-            asked = after
-            after, is_gap, first = await self.work.do(partial(self._begin, asked))
-            if is_gap:
-                await _say(
-                    socket,
-                    {"type": "gap", "after": asked, "before": first,
-                     "detail": "what came between has left the stream"},
-                )  # fmt: skip
-            following = await self.work.do(partial(self._next, after))
-            while following:
-                for entry, frame in following:
+            while True:
+                following = await self.work.do(partial(self._following, after))
+                if following.is_gap:
+                    await _say(socket, _gap(after, following.first))
+                if following.is_anew:
+                    after = "0"
+                    continue
+                if following.last is None:
+                    return
+                for entry, frame in following.frames:
                     found = self.hub.rows_of(frame, wanted)
                     rows = [row for row in found if subscription.wants(row)]
                     if rows:
                         await _say(socket, self._message(entry, rows, 0))
-                after = following[-1][0]
-                following = await self.work.do(partial(self._next, after))
+                after = following.last
         finally:
             subscription.release(after, wanted)
 
-    def _begin(self, after: str) -> tuple[str, bool, str | None]:
-        """Return where to go on, whether entries are missing before, and the first entry's id."""
-        redis = self.stores.redis
-        first = redis.xrange(self.stream, count=1)
+    def _following(self, after: str) -> _Following:
+        """Return a page of entries behind one, and whether others between have left the stream."""
+        # Read at once: what leaves the stream between two questions would leave unseen.
+        first, last, found = self.stores.redis.page_of(self.stream, after, _PAGE)
         # Redis may have come back without the stream, or with a new one.
-        is_anew = not first or entry_key(redis.last_id(self.stream)) < entry_key(after)
-        is_gap = after != "0" and (is_anew or entry_key(first[0].id) > entry_key(after))
-        return "0" if is_anew else after, is_gap, first[0].id if first else None
-
-    def _next(self, after: str) -> list[tuple[str, pa.Table]]:
-        found: list[StreamEntry] = self.stores.redis.xrange(
-            self.stream, f"({after}", "+", count=_PAGE
-        )
+        is_anew = after != "0" and (last is None or entry_key(last) < entry_key(after))
+        is_gap = after != "0" and (is_anew or (first is not None and _is_behind(first, after)))
         frames = []
-        for entry in found:
+        for entry in () if is_anew else found:
             with contextlib.suppress(StackError):
                 frames.append((entry.id, decode_frame(entry)))
-        return frames
+        return _Following(frames, found[-1].id if found else None, first, is_gap, is_anew)
 
     async def _send(self, socket: WebSocket, subscription: Subscription) -> None:
         while True:
             batch = await subscription.next()
+            if batch.gap is not None:
+                await _say(socket, _gap(*batch.gap))
             if batch.rows:
                 await _say(socket, self._message(batch.entry, batch.rows, batch.missed))
 
@@ -181,6 +174,33 @@ class StreamSocket:
             "missed": missed,
             "rows": rows,
         }
+
+
+class _Following(NamedTuple):
+    """Hold a page of a stream.
+
+    Attributes:
+        frames: Ids and rows of the entries that can be read.
+        last: Id of the page's last entry; None for an empty one.
+        first: Id of the stream's first entry; None for an empty stream.
+        is_gap: Whether entries before the page are gone.
+        is_anew: Whether the stream has begun anew.
+    """
+
+    frames: list[tuple[str, pa.Table]]
+    last: str | None
+    first: str | None
+    is_gap: bool
+    is_anew: bool
+
+
+def _gap(after: str, before: str | None) -> dict[str, Any]:
+    detail = "what came between has left the stream"
+    return {"type": "gap", "after": after, "before": before, "detail": detail}
+
+
+def _is_behind(entry: str, other: str) -> bool:
+    return entry_key(entry) > entry_key(other)
 
 
 class Looked(NamedTuple):

@@ -32,7 +32,9 @@ class FrameTail:
         stream: Name of the stream.
         take: Called with the rows of an entry and its id.
         away: Called with the moment of the first failure of an outage, nanoseconds UTC.
-        back: Called once Redis answers, with whether entries were lost meanwhile.
+        back: Called once Redis answers, with whether entries were lost meanwhile, and when the
+            stream turns out to have been faster than the reading.
+        lost: Called with the ids between which entries left the stream unread.
         clock: Tells the time.
         begin: How many of the newest entries are read first.
     """
@@ -45,6 +47,7 @@ class FrameTail:
         *,
         away: Callable[[int], None],
         back: Callable[[bool], None],
+        lost: Callable[[str, str], None],
         clock: Clock,
         begin: int = 0,
     ) -> None:
@@ -53,6 +56,7 @@ class FrameTail:
         self._take = take
         self._away = away
         self._back = back
+        self._lost = lost
         self._clock = clock
         self._begin = begin
         self._after: str | None = None
@@ -97,10 +101,19 @@ class FrameTail:
         last = self._redis.last_id(self._stream)
         if not first or entry_key(last) < entry_key(self._after):
             # Redis came back without the stream, or with an older one: ids begin anew.
-            lost = self._after != "0"
-            self._after = "0"
-            return lost
-        return self._after != "0" and entry_key(first[0].id) > entry_key(self._after)
+            before, self._after = self._after, "0"
+            if before != "0":
+                self._lost(before, first[0].id if first else "0")
+            return before != "0"
+        return self._has_lost(first)
+
+    def _has_lost(self, first: list[StreamEntry]) -> bool:
+        """Say whether entries behind the last one are gone, and tell of them."""
+        after = self._after or "0"
+        if after == "0" or not first or entry_key(first[0].id) <= entry_key(after):
+            return False
+        self._lost(after, first[0].id)
+        return True
 
     def _newest(self, count: int) -> list[tuple[str, pa.Table]]:
         if not count:
@@ -116,7 +129,11 @@ class FrameTail:
     def _read(self) -> None:
         after = self._after or "0"
         found = self._redis.xread({self._stream: after}, count=_ENTRIES, block_ms=_BLOCK_MS)
-        for each in found.get(self._stream, ()):
+        entries = found.get(self._stream, ())
+        if len(entries) == _ENTRIES and self._has_lost(self._redis.xrange(self._stream, count=1)):
+            # Only who is behind can have been overtaken.
+            self._back(True)
+        for each in entries:
             for entry, rows in self._decoded(each.id, each.fields):
                 self._hand_on(rows, entry)
             self._after = each.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class Seen:
     values: list[int] = field(default_factory=list)
     away: list[int] = field(default_factory=list)
     back: list[bool] = field(default_factory=list)
+    lost: list[tuple[str, str]] = field(default_factory=list)
 
     def take(self, frame: pa.Table, _: str) -> None:
         self.values += frame.column("value").to_pylist()
@@ -84,7 +86,8 @@ class World:
     def tail(self, begin: int = 0) -> FrameTail:
         return FrameTail(
             self.theirs, STREAM, self.seen.take, away=self.seen.away.append,
-            back=self.seen.back.append, clock=SystemClock(), begin=begin,
+            back=self.seen.back.append,
+            lost=lambda *ids: self.seen.lost.append(ids), clock=SystemClock(), begin=begin,
         )  # fmt: skip
 
 
@@ -149,6 +152,37 @@ def test_what_has_left_the_stream_meanwhile_is_told(world: World) -> None:
     mend(world, 2)
     until(lambda: world.seen.values == [2, 3, 6])
     assert world.seen.back == [False, True]
+    assert len(world.seen.lost) == 1
+
+
+def test_a_reader_that_the_stream_has_overtaken_says_what_it_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_ENTRIES", 4)
+    world.write(1)
+    halted, goes_on = threading.Event(), threading.Event()
+    take = world.seen.take
+
+    def slowly(frame: pa.Table, entry: str) -> None:
+        take(frame, entry)
+        if world.seen.values == [1, 2]:
+            halted.set()
+            goes_on.wait(20)
+
+    monkeypatch.setattr(world.seen, "take", slowly)
+    tail = world.tail(begin=1)
+    tail.start()
+    until(lambda: world.seen.values == [1])
+    world.write(2)
+    halted.wait(20)
+    world.write(*range(3, 20))
+    world.trim(6)
+    goes_on.set()
+    until(lambda: world.seen.values[-1] == 19)
+    tail.close()
+    assert world.seen.values == [1, 2, *range(14, 20)]
+    assert world.seen.back == [False, True]
+    assert len(world.seen.lost) == 1
 
 
 @pytest.mark.usefixtures("tail")

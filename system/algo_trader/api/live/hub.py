@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 
 MOST_ROWS: Final = 5000
 """Rows that wait for one subscriber; beyond them it gets the newest of each symbol only."""
+MOST_REPLACED: Final = 50_000
+"""Rows of which is remembered that they were replaced while a subscription is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +25,13 @@ class Batch:
         entry: Id of the newest entry of the stream that is in it.
         rows: Rows in the order in which they came.
         missed: How many rows were left out since the batch before, the newest of each symbol kept.
+        gap: Ids of the entries between which entries left the stream unread; None if none did.
     """
 
     entry: str
     rows: list[dict[str, Any]]
     missed: int
+    gap: tuple[str, str] | None = None
 
 
 @dataclass(eq=False)
@@ -47,6 +51,8 @@ class Subscription:
     _newest: dict[str, dict[str, Any]] = field(default_factory=dict)
     _entry: str = "0"
     _missed: int = 0
+    _gap: tuple[str, str] | None = None
+    _replaced: list[tuple[str, str]] = field(default_factory=list)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _is_held: bool = False
     _sent_up_to: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -75,12 +81,23 @@ class Subscription:
         self._sent_up_to |= dict.fromkeys(symbols, entry_key(after))
         self._rows = deque(row for row in self._rows if not self._was_sent(row))
         self._newest = {name: row for name, row in self._newest.items() if not self._was_sent(row)}
-        if self._rows or self._newest:
+        self._missed += sum(not self._is_sent(*each) for each in self._replaced)
+        self._replaced.clear()
+        if self._rows or self._newest or self._gap:
+            self._woken.set()
+
+    def lose(self, after: str, before: str) -> None:
+        """Note that entries between two left the stream before they were read."""
+        self._gap = (after if self._gap is None else self._gap[0], before)
+        if not self._is_held:
             self._woken.set()
 
     def _was_sent(self, row: dict[str, Any]) -> bool:
-        last = self._sent_up_to.get(row["symbol"])
-        return last is not None and entry_key(row["_entry"]) <= last
+        return self._is_sent(row["symbol"], row["_entry"])
+
+    def _is_sent(self, symbol: str, entry: str) -> bool:
+        last = self._sent_up_to.get(symbol)
+        return last is not None and entry_key(entry) <= last
 
     def offer(self, entry: str, rows: Iterable[dict[str, Any]], of: str) -> None:
         """Take rows of an entry.
@@ -101,19 +118,25 @@ class Subscription:
                 self._rows.append(row)
                 continue
             self._overflow(of)
-            self._missed += row[of] in self._newest
-            self._newest.pop(row[of], None)
-            self._newest[row[of]] = row
+            self._replace(row, of)
         self._entry = entry
         if not self._is_held and (self._rows or self._newest):
             self._woken.set()
 
     def _overflow(self, of: str) -> None:
         while self._rows:
-            row = self._rows.popleft()
-            self._missed += row[of] in self._newest
-            self._newest.pop(row[of], None)
-            self._newest[row[of]] = row
+            self._replace(self._rows.popleft(), of)
+
+    def _replace(self, row: dict[str, Any], of: str) -> None:
+        older = self._newest.pop(row[of], None)
+        self._newest[row[of]] = row
+        if older is None:
+            return
+        if self._is_held and len(self._replaced) < MOST_REPLACED:
+            # What is held may turn out to be sent otherwise: then it was not left out.
+            self._replaced.append((older["symbol"], older["_entry"]))
+        else:
+            self._missed += 1
 
     async def next(self) -> Batch:
         """Wait for rows and return all that wait."""
@@ -128,9 +151,10 @@ class Subscription:
         self._rows.clear()
         self._newest.clear()
         missed, self._missed = self._missed, 0
+        gap, self._gap = self._gap, None
         for row in rows:
             row.pop("_entry", None)
-        return Batch(self._entry, rows, missed)
+        return Batch(self._entry, rows, missed, gap)
 
 
 class Hub:
@@ -169,6 +193,12 @@ class Hub:
             mine = [dict(row) for row in rows if subscription.wants(row)]
             if mine:
                 subscription.offer(entry, mine, self._of)
+
+    def lose(self, after: str, before: str) -> None:
+        """Tell everybody that entries between two left the stream before they were read."""
+        for subscription in self._subscriptions:
+            if subscription.symbols:
+                subscription.lose(after, before)
 
     def rows_of(self, frame: pa.Table, symbols: frozenset[str]) -> list[dict[str, Any]]:
         """Return the rows of some symbols as plain values."""

@@ -206,6 +206,39 @@ def test_rows_held_back_do_not_come_by_a_wait_that_began_before() -> None:
     assert values_of(batch) == [2]
 
 
+@pytest.mark.parametrize("conflate_s", [0.0, 0.01])
+def test_rows_that_were_sent_otherwise_are_not_missed(
+    conflate_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST_ROWS", 3)
+
+    async def story() -> Batch:
+        hub, subscription = joined("A", conflate_s=conflate_s)
+        subscription.hold()
+        for number in range(1, 11):
+            hub.publish(frame(("A", number)), f"{number}-0")
+        # The resuming has sent seven of the ten; of the other three one is left.
+        subscription.release("7-0", "A")
+        return await ready(subscription)
+
+    batch = run(story())
+    assert (values_of(batch), batch.missed) == ([10], 2)
+
+
+def test_a_loss_is_told_once_over_its_whole_length() -> None:
+    async def story() -> tuple[Batch, Batch]:
+        hub, subscription = joined("A")
+        hub.lose("3-0", "9-0")
+        hub.lose("20-0", "25-0")
+        first = await ready(subscription)
+        hub.publish(frame(("A", 1)), "26-0")
+        return first, await ready(subscription)
+
+    first, second = run(story())
+    assert (first.rows, first.gap) == ([], ("3-0", "25-0"))
+    assert (values_of(second), second.gap) == ([1], None)
+
+
 @pytest.mark.parametrize(("entry", "key"), [("0", (0, 0)), ("5-3", (5, 3)), ("10-0", (10, 0))])
 def test_ids_sort_as_numbers(entry: str, key: tuple[int, int]) -> None:
     assert entry_key(entry) == key

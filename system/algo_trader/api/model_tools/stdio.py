@@ -63,6 +63,7 @@ def _server(runtime: Runtime, stack: ExitStack) -> ModelServer:
         live.add,
         away=live.away,
         back=lambda lost: live.back(lost=lost),
+        lost=lambda after, before: None,
         clock=clock,
         begin=_FIRST_ENTRIES,
     )

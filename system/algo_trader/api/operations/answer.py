@@ -137,7 +137,9 @@ def facts_of(
         sampled: Names of sources that rest on level one.
         stale_because: As in `Facts`.
     """
-    sources = tuple(sorted(each for each in table.column("source").unique().to_pylist() if each))
+    # A bar that several sources made names them all.
+    named = "+".join(each for each in table.column("source").unique().to_pylist() if each)
+    sources = tuple(sorted(set(named.split("+")) - {""}))
     made_up = pc.any(table.column("is_synthetic")).as_py() if table.num_rows else None
     return Facts(
         sources,

@@ -9,9 +9,11 @@ import pyarrow as pa
 
 from infrastructure.clock import rfc3339
 from infrastructure.errors import NoDataError
-from system.algo_trader.api.operations.answer import Answer, Facts, Missing
+from system.algo_trader.api.operations.answer import Answer, Missing, facts_of
+from system.algo_trader.api.operations.candles import SAMPLED
 from system.algo_trader.api.operations.stores import Stores
 from system.algo_trader.jobs.stored_coverage import stored_coverage
+from system.algo_trader.market.bars import Bars
 from system.algo_trader.market.stream_gap import GapState, StreamGap
 from system.algo_trader.market.timeframe import Timeframe
 from system.algo_trader.quality.coverage import Coverage
@@ -43,7 +45,7 @@ def quality(stores: Stores, values: Mapping[str, Any]) -> Answer:
         for symbol in chosen
     ]
     table = _table(found)
-    gaps = stores.stream_gaps()
+    gaps = _gaps(stores, None if wanted is None else set(chosen))
     summary = {
         "timeframe": str(timeframe),
         "symbols": len(symbols),
@@ -52,14 +54,14 @@ def quality(stores: Stores, values: Mapping[str, Any]) -> Answer:
         "gaps": gap_summary(gaps),
     }
     newest = max((commit.committed_at_ns for commit in stores.archive.commits()), default=None)
-    facts = Facts(
-        _sources(stores, timeframe, chosen),
-        stores.realm.is_simulated,
+    facts = facts_of(
+        _newest_rows(stores, timeframe, chosen),
         as_of_ns=newest,
-        gaps=tuple(
+        gaps=[
             Missing(gap.start_ns, gap.end_ns, "updates", gap.missing, words_of(gap))
-            for gap in gaps[-RECENT:]
-        ),
+            for gap in sorted(gaps, key=lambda gap: gap.start_ns, reverse=True)
+        ],
+        sampled=SAMPLED,
     )
     return Answer(table, facts, summary)
 
@@ -105,13 +107,23 @@ def gap_row(gap: StreamGap) -> dict[str, Any]:
     }
 
 
-def _sources(stores: Stores, timeframe: Timeframe, symbols: list[str]) -> tuple[str, ...]:
-    parts = stores.archive.parts(bars_dataset(timeframe), symbols[0])
-    if not parts:
-        return ()
-    last = max(part.last_ns for part in parts)
-    bars = stores.archive.winners(symbols[0], timeframe, start_ns=last)
-    return tuple(sorted(set(bars.table.column("source").to_pylist())))
+def _gaps(stores: Stores, symbols: set[str] | None) -> list[StreamGap]:
+    """Return gaps that touch some symbols; those that name none are of a whole service."""
+    return [
+        gap for gap in stores.stream_gaps()
+        if symbols is None or not gap.symbols or symbols & set(gap.symbols)
+    ]  # fmt: skip
+
+
+def _newest_rows(stores: Stores, timeframe: Timeframe, symbols: list[str]) -> pa.Table:
+    """Return source and making of the newest bars of each symbol: they stand for the others."""
+    names = ["source", "is_synthetic"]
+    found = [Bars.empty().table.select(names)]
+    for symbol in symbols:
+        last = max(part.last_ns for part in stores.archive.parts(bars_dataset(timeframe), symbol))
+        bars = stores.archive.winners(symbol, timeframe, start_ns=last)
+        found.append(bars.table.select(names))
+    return pa.concat_tables(found).combine_chunks()
 
 
 def _table(found: list[Coverage]) -> pa.Table:

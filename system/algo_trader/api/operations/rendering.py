@@ -172,7 +172,9 @@ def arrow_pages(pages: Iterator[Answer], now_ns: int) -> Iterator[bytes]:
         facts = {"algo_trader": facts_text(page, now_ns).decode()}
         if writer is None:
             writer = pa.ipc.new_stream(sink, page.table.schema.remove_metadata())
-        for batch in page.table.combine_chunks().to_batches():
+        # A page without rows has facts too, and a stream of nothing else has a schema.
+        none = pa.RecordBatch.from_pylist([], page.table.schema)
+        for batch in page.table.combine_chunks().to_batches() or [none]:
             writer.write_batch(batch.replace_schema_metadata(None), custom_metadata=facts)
         yield sink.take()
     if writer is not None:

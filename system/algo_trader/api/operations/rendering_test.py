@@ -100,10 +100,15 @@ def test_a_stream_of_pages_has_all_their_rows(pages: list[list[Any]]) -> None:
     found = [json.loads(line) for line in lines]
     assert sum("age_s" in line for line in found) == len(pages)
     assert [with_ns(line) for line in found if "age_s" not in line] == everything
-    content = b"".join(arrow_pages(map(answer, pages), 0))
-    with pa.ipc.open_stream(content) as reader:
-        table = reader.read_all()
-    assert table.column("size").to_pylist() == [row["size"] for row in everything]
+    chunks = list(arrow_pages(map(answer, pages), 0))
+    # An empty chunk is how the one who sends them knows the end.
+    assert all(chunks)
+    with pa.ipc.open_stream(b"".join(chunks)) as reader:
+        told = [(batch, facts) for batch, facts in reader.iter_batches_with_custom_metadata()]
+    sizes = [size for batch, _ in told for size in batch.column("size").to_pylist()]
+    assert sizes == [row["size"] for row in everything]
+    assert len(told) == len(pages)
+    assert all(b"schwab-sim" in facts[b"algo_trader"] for _, facts in told)
 
 
 def test_the_age_is_told_anew_each_time_and_without_rows_there_is_none() -> None:
