@@ -39,6 +39,8 @@ OPEN_PER_MINUTE: Final = 6000
 SOCKETS_PER_CALLER: Final = 64
 STILL_S: Final = 0.5
 """How often it is looked whether those who hold a socket would still be let in."""
+GOODBYE_S: Final = 2.0
+"""How long one whose socket is ended may take to read why; then the connection is dropped."""
 _CSRF: Final = b"x-csrf-token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALWAYS: Final[tuple[Header, ...]] = (
@@ -197,9 +199,11 @@ class Gate:
                     with contextlib.suppress(asyncio.CancelledError, Exception):
                         await serving
                     self._admission.figures.refused("ended")
-                    # It may have closed by itself a moment ago.
-                    with contextlib.suppress(RuntimeError):
-                        await send(dict(_ENDED))
+                    # It may have closed by itself a moment ago. To a peer that does not read
+                    # nothing can be said: the server drops the connection when this returns.
+                    with contextlib.suppress(RuntimeError, TimeoutError):
+                        async with asyncio.timeout(GOODBYE_S):
+                            await send(dict(_ENDED))
                     return
             await serving
         finally:
