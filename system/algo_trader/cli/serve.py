@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +14,7 @@ from system.algo_trader.cli.invocation import current
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from system.algo_trader.api.http.server import Listening
     from system.algo_trader.api.service import Service
@@ -27,6 +29,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PIPELINE = ("stream", "options-refresh", "candles-sync")
 SIMULATED_PIPELINE = PIPELINE[:-1]
 """A simulated market stands still after its close: there is nothing to keep up with."""
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def serve(
@@ -66,7 +69,7 @@ def serve(
         return
     _check_reach(listening, KeyStore.of(realm))
     listening.check()
-    with invocation.runtime() as runtime:
+    with _signals_given_back(), invocation.runtime() as runtime:
         door = LocalDoor.new(listening.url, listening.flight_url(flight_port))
         door.leave(realm)
         try:
@@ -119,7 +122,10 @@ async def _run(
     with runtime.services.watched():
         async with service:
             with invocation.face(runtime, "serve", _alive(loop)):
-                await serve_http(service.app, listening, ready=ready)
+                try:
+                    await serve_http(service.app, listening, ready=ready)
+                finally:
+                    _end_undisturbed()
 
 
 def _tell(
@@ -250,5 +256,26 @@ def _begin_pipeline(runtime: Runtime) -> list[str]:
 def _end_pipeline(runtime: Runtime, begun: list[str]) -> None:
     from system.algo_trader.processes.control import Processes
 
+    _end_undisturbed()
     for each in reversed(begun):
         Processes(runtime.settings).stop(each)
+
+
+@contextlib.contextmanager
+def _signals_given_back() -> Iterator[None]:
+    """Put back after a block what signals did before it."""
+    kept = {number: signal.getsignal(number) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _end_undisturbed() -> None:
+    """Let no further signal break off the ending: what was started ends, the door is removed.
+
+    They are handled rather than ignored, since programs that are started inherit the latter.
+    """
+    for number in _ENDING:
+        signal.signal(number, lambda *_: None)

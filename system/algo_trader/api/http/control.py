@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from infrastructure.errors import UsageError
 from system.algo_trader.api.access.caller import ADMIN, require
 from system.algo_trader.api.http.openapi import PREFIX
-from system.algo_trader.api.http.work import Work
+from system.algo_trader.api.http.work import Lane, Work
 from system.algo_trader.api.operations.status_board import StatusBoard
 from system.algo_trader.processes.control import Processes
 from system.algo_trader.processes.order import NAMES as PROCESSES
@@ -67,7 +67,7 @@ class Control:
             """Start, stop or restart a service or process. Needs the scope `admin`."""
             require(request.scope, ADMIN)
             options = None if start is None else start.options
-            said = await self.work.do(lambda: self._change(name, action, options))
+            said = await self.work.do(lambda: self._change(name, action, options), Lane.CHANGES)
             self.board.hurry()
             return Done(ok=True, detail=said)
 

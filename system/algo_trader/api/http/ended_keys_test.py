@@ -17,6 +17,7 @@ from system.algo_trader.api.access.browser_session import COOKIE, Sessions
 from system.algo_trader.api.access.doorkeeper import Doorkeeper
 from system.algo_trader.api.access.key_store import KeyStore
 from system.algo_trader.api.access.origin_guard import allowed_hosts
+from system.algo_trader.api.http import gate
 from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.gate import Admission, Gate
 from system.algo_trader.api.http.sending import Message, Receive, Scope, Send
@@ -77,18 +78,24 @@ def scope_of(kind: str, **headers: str) -> Scope:
 
 
 def socket_through(
-    admission: Admission, end: Callable[[], object] | None, **headers: str
+    admission: Admission,
+    end: Callable[[], object] | None,
+    *,
+    reads: bool = True,
+    **headers: str,
 ) -> tuple[list[Message], Endless]:
     """Return what a socket was sent from its opening until it ended, or was left for a second."""
     app, sent = Endless(), []
     inbox: asyncio.Queue[Message] = asyncio.Queue()
 
     async def send(message: Message) -> None:
+        if message["type"] == "websocket.close" and not reads:
+            await asyncio.Event().wait()
         sent.append(message)
 
     async def run() -> None:
-        gate = Gate(app, admission, SystemClock())
-        serving = asyncio.ensure_future(gate(scope_of("websocket", **headers), inbox.get, send))
+        door = Gate(app, admission, SystemClock())
+        serving = asyncio.ensure_future(door(scope_of("websocket", **headers), inbox.get, send))
         async with asyncio.timeout(DEADLINE_S):
             while not app.is_serving and not serving.done():
                 await asyncio.sleep(0.01)
@@ -128,6 +135,21 @@ def test_a_revoked_key_loses_its_socket(admission: Admission, tmp_path: Path) ->
     assert app.was_ended
     noted = [(line["key"], line["method"], line["route"]) for line in audited(admission, tmp_path)]
     assert noted == [(key.key_id, "WS", "/ws/ticks")]
+
+
+def test_a_peer_that_does_not_read_keeps_no_socket_open(
+    admission: Admission, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "GOODBYE_S", 0.1)
+    key, text = admission.doorkeeper.keys.create("mine", TICKS)
+    others = KeyStore(tmp_path / "api_keys.json")
+    sent, _ = socket_through(
+        admission, lambda: others.revoke(key.key_id), x_api_key=text, reads=False
+    )
+    assert [each["type"] for each in sent] == ["websocket.accept"]
+    assert admission.figures.open_sockets == 0
+    (line,) = audited(admission, tmp_path)
+    assert (line["key"], line["status"]) == (key.key_id, 101)
 
 
 def test_an_expired_key_loses_its_socket(admission: Admission) -> None:

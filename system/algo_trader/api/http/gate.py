@@ -18,7 +18,7 @@ from system.algo_trader.api.access.origin_guard import host_is_allowed, origin_i
 from system.algo_trader.api.access.rate_limit import Allowance
 from system.algo_trader.api.http.body import whole_body
 from system.algo_trader.api.http.figures import Figures
-from system.algo_trader.api.http.operation_route import ROUTE, ROWS
+from system.algo_trader.api.http.operation_route import GONE, ROUTE, ROWS, BrokenOff
 from system.algo_trader.api.http.sending import (
     Header,
     Message,
@@ -39,6 +39,8 @@ OPEN_PER_MINUTE: Final = 6000
 SOCKETS_PER_CALLER: Final = 64
 STILL_S: Final = 0.5
 """How often it is looked whether those who hold a socket would still be let in."""
+GOODBYE_S: Final = 2.0
+"""How long one whose socket is ended may take to read why; then the connection is dropped."""
 _CSRF: Final = b"x-csrf-token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALWAYS: Final[tuple[Header, ...]] = (
@@ -137,6 +139,11 @@ class Gate:
         except Problem as problem:
             caller = _refused(caller, problem)
             await send_problem(tell, problem)
+        except BrokenOff as broken:
+            trail.status = broken.status
+            if broken.status != GONE:
+                _log.warning("%s %s breaks off: %s", scope["method"], _route(scope), broken)
+                raise
         except Exception:
             _log.exception("%s %s failed", scope["method"], _route(scope))
             if trail.is_started:
@@ -151,6 +158,12 @@ class Gate:
         now = asyncio.get_running_loop().time
         trail = _Trail(now())
         figures, route = self._admission.figures, scope["path"]
+
+        async def tell(message: Message) -> None:
+            await send(message)
+            if message["type"] == "websocket.accept":
+                trail.status = 101
+
         caller = _NOBODY
         try:
             caller = self._admitted(scope, trail)
@@ -159,9 +172,10 @@ class Gate:
             scope[CALLER] = caller
             self._sockets[caller.key_id] = self._sockets.get(caller.key_id, 0) + 1
             figures.socket("/ws", 1)
-            trail.status = 101
+            # Whoever does not accept a socket refuses it: the server answers 403.
+            trail.status = 403
             try:
-                await self._while_in(trail, scope, receive, send)
+                await self._while_in(trail, scope, receive, tell)
             finally:
                 figures.socket("/ws", -1)
                 self._sockets[caller.key_id] -= 1
@@ -185,9 +199,11 @@ class Gate:
                     with contextlib.suppress(asyncio.CancelledError, Exception):
                         await serving
                     self._admission.figures.refused("ended")
-                    # It may have closed by itself a moment ago.
-                    with contextlib.suppress(RuntimeError):
-                        await send(dict(_ENDED))
+                    # It may have closed by itself a moment ago. To a peer that does not read
+                    # nothing can be said: the server drops the connection when this returns.
+                    with contextlib.suppress(RuntimeError, TimeoutError):
+                        async with asyncio.timeout(GOODBYE_S):
+                            await send(dict(_ENDED))
                     return
             await serving
         finally:

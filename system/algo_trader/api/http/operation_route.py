@@ -20,6 +20,7 @@ from system.algo_trader.api.http.sending import (
     send_problem,
 )
 from system.algo_trader.api.http.work import Work
+from system.algo_trader.api.operations.answer import Answer
 from system.algo_trader.api.operations.catalogue import PAGE_ROWS, Operation
 from system.algo_trader.api.operations.parameters import parse_query
 from system.algo_trader.api.operations.problem import Problem
@@ -42,8 +43,21 @@ _LONGEST_QUERY: Final = 8192
 _MEDIA: Final = {form: str(form).encode() for form in Form}
 
 
+GONE: Final = 499
+"""The status of an answer whose caller did not wait for its end."""
+
+
 class BrokenOff(Exception):
-    """Say why an answer ends in its middle; its status was sent already."""
+    """Say why an answer ends in its middle; another status may have been sent already.
+
+    Args:
+        said: Why.
+        status: What the audit has of it.
+    """
+
+    def __init__(self, said: str, status: int) -> None:
+        super().__init__(said)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +103,7 @@ class OperationRoute:
             if kept is None:
                 values = self._values(scope, query)
                 if is_long(values):
-                    await self._stream(scope, send, values, form)
+                    await self._stream(scope, receive, send, values, form)
                     return
                 kept = await self._desk.cache.find(key, lambda: self._find(key, values, form))
             await self._send(scope, send, kept)
@@ -169,7 +183,9 @@ class OperationRoute:
         content = rendered.content(now_ns)
         await send_bytes(send, 200, content, _MEDIA[rendered.form], headers)
 
-    async def _stream(self, scope: Scope, send: Send, values: dict[str, Any], form: Form) -> None:
+    async def _stream(
+        self, scope: Scope, receive: Receive, send: Send, values: dict[str, Any], form: Form
+    ) -> None:
         if self._operation.pages is None or form is Form.JSON:
             raise Problem(
                 400,
@@ -177,24 +193,66 @@ class OperationRoute:
                 "limit",
                 f"at most {PAGE_ROWS}, or Accept: {Form.NDJSON} or {Form.ARROW}",
             )
-        stores, work = self._desk.stores, self._desk.work
-        found = pages_of(self._operation, stores, values)
-        chunks: Iterator[bytes]
-        if form is Form.ARROW:
-            chunks = arrow_pages(found, stores.clock.now_ns())
-        else:
-            chunks = ndjson_pages(found, stores.clock.now_ns())
-        chunk = await work.do(lambda: next(chunks, b""))
-        head = [(b"content-type", _MEDIA[form]), (b"cache-control", b"no-store")]
-        await send({"type": "http.response.start", "status": 200, "headers": head})
-        while chunk:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            try:
-                chunk = await work.do(lambda: next(chunks, b""))
-            except Problem as problem:
-                # Half an answer must not look like a whole one: the connection breaks off.
-                raise BrokenOff(problem.detail) from problem
-        await send({"type": "http.response.body", "body": b""})
+        stores = self._desk.stores
+        pages = _Counted(pages_of(self._operation, stores, values))
+        rendered = arrow_pages if form is Form.ARROW else ndjson_pages
+        chunks = rendered(pages, stores.clock.now_ns())
+        leaving = asyncio.ensure_future(_until_gone(receive))
+        try:
+            chunk = await self._chunk(chunks, leaving)
+            head = [(b"content-type", _MEDIA[form]), (b"cache-control", b"no-store")]
+            await send({"type": "http.response.start", "status": 200, "headers": head})
+            while chunk:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                scope[ROWS] = pages.rows
+                try:
+                    chunk = await self._chunk(chunks, leaving)
+                except Problem as problem:
+                    # Half an answer must not look like a whole one: the connection breaks off.
+                    raise BrokenOff(problem.detail, problem.status) from problem
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            leaving.cancel()
+
+    async def _chunk(self, chunks: Iterator[bytes], leaving: asyncio.Future[None]) -> bytes:
+        """Return the next part of a stream, b"" at its end.
+
+        Raises:
+            Problem: If there is none.
+            BrokenOff: If nobody waits for it.
+        """
+        # The server's `send` does not fail for want of a caller.
+        if not leaving.done():
+            chunk = await self._desk.work.do(lambda: next(chunks, b""))
+            if not leaving.done():
+                return chunk
+        leaving.result()
+        raise BrokenOff("the caller has gone", GONE)
+
+
+class _Counted:
+    """Count the rows of pages that are taken.
+
+    Args:
+        pages: Where from.
+    """
+
+    def __init__(self, pages: Iterator[Answer]) -> None:
+        self._pages = pages
+        self.rows = 0
+
+    def __iter__(self) -> Iterator[Answer]:
+        return self
+
+    def __next__(self) -> Answer:
+        page = next(self._pages)
+        self.rows += page.table.num_rows
+        return page
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _etag(rendered: Rendered) -> bytes:

@@ -1,4 +1,4 @@
-"""One operation as a route: ETags name what is said; half a stream is no whole one."""
+"""One operation as a route: ETags name what is said; half a stream is no whole one, nor made."""
 
 from __future__ import annotations
 
@@ -14,11 +14,19 @@ import pytest
 from infrastructure.clock import VirtualClock
 from infrastructure.errors import CorruptStore
 from system.algo_trader.api.access.caller import CALLER, Caller
-from system.algo_trader.api.http.operation_route import BrokenOff, Desk, OperationRoute
+from system.algo_trader.api.http.operation_route import (
+    GONE,
+    ROWS,
+    BrokenOff,
+    Desk,
+    OperationRoute,
+)
 from system.algo_trader.api.operations.answer import Answer, Facts
 from system.algo_trader.api.operations.catalogue import CANDLES, Operation
 
 NOW_NS = 1_700_000_000_000_000_000
+FORMS = ["application/x-ndjson", "application/vnd.apache.arrow.stream"]
+LONG = b"symbol=A&limit=1000000&start_time=2024-01-01"
 
 
 def answer(value: int) -> Answer:
@@ -32,28 +40,45 @@ def scope(query: bytes, **headers: str) -> dict[str, Any]:
             CALLER: caller}  # fmt: skip
 
 
-def asked(operation: Operation, *scopes: dict[str, Any]) -> list[list[Any]]:
-    """Return the messages that each request is answered with."""
-    receive: Any = None
+def asked(
+    operation: Operation, *scopes: dict[str, Any], reads: int | None = None
+) -> list[list[Any]]:
+    """Return the messages that each request is answered with.
+
+    Args:
+        operation: What is asked.
+        *scopes: The requests.
+        reads: After how many messages the caller goes; None: it stays.
+    """
     stores: Any = SimpleNamespace(clock=VirtualClock(NOW_NS))
 
     async def story() -> list[list[Any]]:
         route = OperationRoute(operation, Desk(stores))
-        told: list[list[Any]] = []
-        for each in scopes:
-            messages: list[Any] = []
-
-            async def send(message: Any, to: list[Any] = messages) -> None:
-                to.append(message)
-
-            told.append(messages)
-            try:
-                await route(each, receive, send)
-            except BrokenOff as error:
-                messages.append(error)
-        return told
+        return [await _told(route, each, reads) for each in scopes]
 
     return asyncio.run(story())
+
+
+async def _told(route: OperationRoute, request: dict[str, Any], reads: int | None) -> list[Any]:
+    messages: list[Any] = []
+    gone = asyncio.Event()
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+        if len(messages) == reads:
+            gone.set()
+            # Who waits for that is told at the loop's next turn.
+            await asyncio.sleep(0)
+
+    async def receive() -> Any:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    try:
+        await route(request, receive, send)
+    except BrokenOff as error:
+        messages.append(error)
+    return messages
 
 
 def etag(messages: list[Any]) -> bytes:
@@ -75,19 +100,45 @@ def test_an_answer_that_changes_under_one_version_gets_another_etag() -> None:
     assert again[0]["status"] == 304
 
 
-@pytest.mark.parametrize("accept", ["application/x-ndjson", "application/vnd.apache.arrow.stream"])
+@pytest.mark.parametrize("accept", FORMS)
 def test_a_stream_that_fails_in_its_middle_is_broken_off(accept: str) -> None:
     def pages(*_: Any) -> Iterator[Answer]:
         yield answer(1)
         raise CorruptStore("a part is damaged")
 
     operation = replace(CANDLES, pages=pages)
-    query = b"symbol=A&limit=1000000&start_time=2024-01-01"
-    (messages,) = asked(operation, scope(query, accept=accept))
+    (messages,) = asked(operation, scope(LONG, accept=accept))
     assert [each["type"] for each in messages[:-1]] == [
         "http.response.start", "http.response.body"
     ]  # fmt: skip
     assert isinstance(messages[-1], BrokenOff)
+    assert messages[-1].status == 503
+
+
+@pytest.mark.parametrize("accept", FORMS)
+def test_the_rows_of_a_stream_are_added_up(accept: str) -> None:
+    operation = replace(CANDLES, pages=lambda *_: iter([answer(1), answer(2), answer(3)]))
+    request = scope(LONG, accept=accept)
+    (messages,) = asked(operation, request)
+    assert messages[-1] == {"type": "http.response.body", "body": b""}
+    assert request[ROWS] == 3
+
+
+@pytest.mark.parametrize("accept", FORMS)
+def test_nothing_more_is_made_for_a_caller_who_has_gone(accept: str) -> None:
+    made = []
+
+    def pages(*_: Any) -> Iterator[Answer]:
+        for number in range(50):
+            made.append(number)
+            yield answer(number)
+
+    request = scope(LONG, accept=accept)
+    (messages,) = asked(replace(CANDLES, pages=pages), request, reads=3)
+    assert isinstance(messages[-1], BrokenOff)
+    assert messages[-1].status == GONE
+    assert len(messages) == 4
+    assert (made, request[ROWS]) == ([0, 1], 2)
 
 
 def test_a_stream_takes_a_beginning() -> None:

@@ -151,11 +151,12 @@ async def serve(
     )
     server.workers_kill_timeout = _STOP_S
     loop, over = asyncio.get_running_loop(), ending or asyncio.Event()
-    handled = []
+    handled = {}
     for number in (signal.SIGINT, signal.SIGTERM):
+        before = signal.getsignal(number)
         with contextlib.suppress(ValueError, RuntimeError):
             loop.add_signal_handler(number, over.set)
-            handled.append(number)
+            handled[number] = before
     serving = asyncio.ensure_future(server.serve())
     tasks: set[asyncio.Future[Any]] = {serving, asyncio.ensure_future(over.wait())}
     if beside is not None:
@@ -172,8 +173,11 @@ async def serve(
             task.cancel()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(serving), 2 * _STOP_S)
-        for number in handled:
+        for number, before in handled.items():
+            # It leaves the system's default, by which a further signal would end us on the spot.
             loop.remove_signal_handler(number)
+            if before is not None:
+                signal.signal(number, before)
 
 
 async def _answers(listening: Listening, serving: asyncio.Future[Any]) -> None:

@@ -1,9 +1,13 @@
-"""The server ends an answer that fails in its middle so that nobody takes it for whole."""
+"""The server breaks off an answer that fails in its middle, and leaves signals as they were."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from system.algo_trader.api.http.server import Listening, serve
 from system.algo_trader.testing.running_service import free_port
@@ -46,3 +50,31 @@ def test_half_an_answer_does_not_look_whole() -> None:
     whole, broken = asyncio.run(story())
     assert whole.endswith(b"\r\n0\r\n\r\n")
     assert not broken.endswith(b"\r\n0\r\n\r\n")
+
+
+def _handle(*_: object) -> None:
+    """Stand for what the program does on a signal."""
+
+
+@pytest.fixture
+def handled() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, _handle)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("handled")
+def test_signals_do_what_they_did_before_once_the_server_has_ended() -> None:
+    async def story() -> None:
+        during: list[Any] = []
+        ending = asyncio.Event()
+
+        def ready() -> None:
+            during.append(signal.getsignal(signal.SIGTERM))
+            ending.set()
+
+        await serve(_breaks_off, Listening("127.0.0.1", free_port()), ready=ready, ending=ending)
+        assert during != [_handle]
+        assert signal.getsignal(signal.SIGTERM) is _handle
+
+    asyncio.run(story())

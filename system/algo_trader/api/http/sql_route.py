@@ -13,6 +13,7 @@ from system.algo_trader.api.access.caller import require
 from system.algo_trader.api.http.openapi import PREFIX
 from system.algo_trader.api.http.operation_route import ROWS as ROWS_NOTED
 from system.algo_trader.api.http.operation_route import Desk
+from system.algo_trader.api.http.work import Lane
 from system.algo_trader.api.operations.rendering import Form, form_of, render
 from system.algo_trader.api.operations.sql import sql_answer
 from system.algo_trader.api.operations.sql_sandbox import MOST_ROWS, ROWS, SqlSandbox
@@ -52,7 +53,7 @@ def sql_routes(sandbox: SqlSandbox, desk: Desk) -> APIRouter:
             rendered = render(answer, form)
             return rendered.content(desk.stores.clock.now_ns()), rendered.rows
 
-        content, rows = await desk.work.do(find)
+        content, rows = await desk.work.do(find, Lane.SQL)
         request.scope[ROWS_NOTED] = rows
         headers = {"cache-control": "no-store"}
         return Response(content, 200, headers, media_type=str(Form(form)))

@@ -5,52 +5,64 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from typing import Final, TypeVar
 
 from infrastructure.errors import StackError
 from infrastructure.logging import get_logger
 from system.algo_trader.api.operations.problem import Problem, problem_of
 
-THREADS: Final = 4
-MOST_WAITING: Final = 256
 _log = get_logger("api.work")
 T = TypeVar("T")
 
 
+class Lane(StrEnum):
+    """Name threads of their own: what takes seconds keeps nothing of another lane waiting."""
+
+    ANSWERS = "answer"
+    SQL = "sql"
+    CHANGES = "change"
+    """Of services and processes: one that ends has a minute and a half to write what it has."""
+
+
+SQL_AT_ONCE: Final = 16
+_THREADS: Final = {Lane.ANSWERS: 4, Lane.SQL: SQL_AT_ONCE, Lane.CHANGES: 2}
+# Of SQL each has its thread at once: the sandbox bounds how many are answered, and how long the
+# others wait for it.
+_MOST_WAITING: Final = {Lane.ANSWERS: 256, Lane.SQL: SQL_AT_ONCE, Lane.CHANGES: 16}
+
+
 class Work:
-    """Run functions by a few threads; where too many wait, the next one is told to come back.
+    """Run functions by a few threads; where too many wait, the next one is told to come back."""
 
-    Args:
-        threads: How many.
-        most_waiting: How many may wait or run.
-    """
-
-    def __init__(self, threads: int = THREADS, most_waiting: int = MOST_WAITING) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="answer")
-        self._most = most_waiting
-        self._waiting = 0
-
-    @property
-    def waiting(self) -> int:
-        """Return how many functions wait or run."""
-        return self._waiting
+    def __init__(self) -> None:
+        self._pools = {
+            lane: ThreadPoolExecutor(threads, thread_name_prefix=lane)
+            for lane, threads in _THREADS.items()
+        }
+        self._waiting = dict.fromkeys(Lane, 0)
 
     def close(self) -> None:
         """End the threads; what waits is not done."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    async def do(self, function: Callable[[], T]) -> T:
+    async def do(self, function: Callable[[], T], lane: Lane = Lane.ANSWERS) -> T:
         """Return what a function returns.
+
+        Args:
+            function: What is done.
+            lane: By whose threads.
 
         Raises:
             Problem: What it raises of our tree, as a problem; 503 where too many wait; 500 for
                 any other error, which is logged.
         """
-        if self._waiting >= self._most:
+        if self._waiting[lane] >= _MOST_WAITING[lane]:
             raise Problem(503, "too many questions wait to be answered", retry_after_s=1)
-        self._waiting += 1
+        self._waiting[lane] += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+            return await asyncio.get_running_loop().run_in_executor(self._pools[lane], function)
         except Problem:
             raise
         except StackError as error:
@@ -62,4 +74,4 @@ class Work:
             _log.exception("an answer failed")
             raise Problem(500, "this is a fault of the service; its log says more") from error
         finally:
-            self._waiting -= 1
+            self._waiting[lane] -= 1

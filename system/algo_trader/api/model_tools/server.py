@@ -114,7 +114,7 @@ class ModelServer:
                 document, rows = document_for_model(tool, values, self._clock.now_ns())
                 return _encode(document), rows
 
-            content, rows = await self._work.do(find)
+            content, rows = await self._work.do(find, tool.lane)
             self._note(context, ROWS, rows)
         except Problem as problem:
             return _said(sentence_of(problem), is_error=True)

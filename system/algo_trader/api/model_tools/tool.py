@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from system.algo_trader.api.access.api_key import READING, KeyScope
+from system.algo_trader.api.http.work import Lane
 from system.algo_trader.api.operations import catalogue, sql
 from system.algo_trader.api.operations.answer import Answer
 from system.algo_trader.api.operations.catalogue import Operation
@@ -47,6 +48,7 @@ class ModelTool:
         cut: Which rows stay where there are too many.
         more: How to get the rows that are left out.
         given: Values of the operation that a model does not choose.
+        lane: Whose threads find the answer.
     """
 
     name: str
@@ -58,6 +60,7 @@ class ModelTool:
     cut: Cut
     more: str
     given: Mapping[str, Any]
+    lane: Lane = Lane.ANSWERS
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of its arguments."""
@@ -119,6 +122,7 @@ def model_tools(
             Cut.FIRST,
             _MORE[Cut.FIRST],
             {},
+            Lane.SQL,
         )
     )
     tools.append(
