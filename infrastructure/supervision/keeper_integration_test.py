@@ -5,17 +5,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infrastructure.errors import BugError
-from infrastructure.supervision import Backoff, Supervisor, keeping, module_command
+from infrastructure.supervision import Backoff, Supervisor, keeping, module_command, starting
 from infrastructure.supervision.keeper import Keeper
 from infrastructure.supervision.locks import FileLock
+from infrastructure.supervision.paths import ServicePaths
 from infrastructure.supervision.process import is_alive, start_time
 from infrastructure.supervision.stand_in_service import says_its_pid, stand_in_spec
 
@@ -194,6 +197,97 @@ def test_a_keeper_whose_folder_was_removed_ends_with_its_service(
         Keeper(supervisor, spec, look_every_s=0.01)._watch(handle.endpoint)
     assert start_time(handle.endpoint.pid) is None
     assert not handle.close()
+
+
+@pytest.fixture
+def held_start(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], None]]:
+    """A start of a kept service that waits for its keeper; the function lets it go on."""
+    reached, go_on = threading.Event(), threading.Event()
+    start_keeper = keeping.start_keeper
+
+    def held(*args: Any) -> None:
+        reached.set()
+        assert go_on.wait(15.0)
+        start_keeper(*args)
+
+    monkeypatch.setattr(keeping, "start_keeper", held)
+    spec = stand_in_spec(tmp_path / "data")
+    thread = threading.Thread(target=lambda: supervisor.ensure(spec, keep=True).close())
+    thread.start()
+    assert reached.wait(15.0)
+    yield go_on.set
+    go_on.set()
+    thread.join()
+
+
+def during_the_start(
+    monkeypatch: pytest.MonkeyPatch, go_on: Callable[[], None], call: Callable[[], Any]
+) -> Any:
+    """Return what a call returns that looks for a keeper before the start goes on."""
+    read = keeping.read
+
+    def then_goes_on(paths: ServicePaths) -> keeping.KeeperState | None:
+        found = read(paths)
+        if threading.current_thread() is threading.main_thread():
+            go_on()
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "read", then_goes_on)
+        return call()
+
+
+def test_a_stop_during_the_start_of_a_kept_service_ends_the_keeper_that_comes_of_it(
+    supervisor: Supervisor, held_start: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert during_the_start(monkeypatch, held_start, lambda: supervisor.stop("standin"))
+    paths = supervisor.paths("standin")
+    assert FileLock.is_free(paths.keeper_lock)
+    assert FileLock.is_free(paths.alive)
+    assert supervisor.status("standin").state == "stopped"
+
+
+def test_unkeep_during_the_start_of_a_kept_service_ends_the_keeper_that_comes_of_it(
+    supervisor: Supervisor, held_start: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    during_the_start(monkeypatch, held_start, lambda: supervisor.unkeep("standin"))
+    paths = supervisor.paths("standin")
+    assert FileLock.is_free(paths.keeper_lock)
+    assert not starting.is_kept(paths)
+    assert supervisor.status("standin").state == "running"
+
+
+def test_a_stop_ends_a_keeper_whose_restart_would_hold_the_lock_for_a_minute(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    hangs = tmp_path / "hangs"
+    spec = stand_in_spec(tmp_path / "data", ready_timeout_s=60.0)
+    script = f'[ -e "{hangs}" ] && exec sleep 60; exec "$0" "$@"'
+    spec = replace(spec, argv=("/bin/sh", "-c", script, *spec.argv))
+    handle = supervisor.ensure(spec, keep=True)
+    hangs.touch()
+    os.kill(handle.endpoint.pid, signal.SIGKILL)
+    wait_until(lambda: supervisor.status("standin").state == "starting")
+    began = time.monotonic()
+    supervisor.stop("standin")
+    assert time.monotonic() - began < 15.0
+    assert FileLock.is_free(supervisor.paths("standin").keeper_lock)
+    assert FileLock.is_free(supervisor.paths("standin").alive)
+
+
+def test_a_keeper_that_waits_for_the_lock_is_ended_by_who_holds_it(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    handle = supervisor.ensure(stand_in_spec(tmp_path / "data"), keep=True)
+    paths = supervisor.paths("standin")
+    with FileLock(paths.lock).holding(timeout_s=5.0, clock=supervisor.clock):
+        os.kill(handle.endpoint.pid, signal.SIGKILL)
+        wait_until(lambda: supervisor.status("standin").state == keeping.RESTARTING)
+        assert keeping.stop_keeper(paths, supervisor.clock)
+        assert FileLock.is_free(paths.keeper_lock)
+    handle.close()
 
 
 def test_only_functions_of_modules_can_be_named_to_a_keeper(tmp_path: Path) -> None:

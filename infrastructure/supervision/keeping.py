@@ -119,17 +119,26 @@ def start_keeper(directory: Path, spec: ServiceSpec, paths: ServicePaths, clock:
         clock.sleep(POLL_S)
 
 
-def stop_keeper(paths: ServicePaths, clock: Clock) -> bool:
-    """End the keeper, and leave its service to the caller; whether there was one.
+def end_keeper(paths: ServicePaths, clock: Clock) -> bool:
+    """End the keeper, and leave its service and its file to the caller; whether there was one.
 
-    A keeper that runs within the calling process is not ended.
+    A keeper that runs within the calling process is not ended. Without the service's lock
+    another one may be on its way, whose file is not there yet.
+
+    Raises:
+        OperatorError: If it belongs to another user, or cannot be ended.
     """
     state = read(paths)
-    ended = (
+    return (
         state is not None
         and state.pid != os.getpid()
         and terminate(state.pid, state.start_time, grace_s=KEEPER_GRACE_S, clock=clock)
     )
+
+
+def stop_keeper(paths: ServicePaths, clock: Clock) -> bool:
+    """End the keeper and remove its file, as `end_keeper` does. The service's lock is held."""
+    ended = end_keeper(paths, clock)
     paths.keeper.unlink(missing_ok=True)
     return ended
 

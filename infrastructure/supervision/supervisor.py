@@ -124,8 +124,7 @@ class Supervisor:
         paths = self.paths(name)
         if not paths.folder.is_dir():
             return False
-        keeping.stop_keeper(paths, self.clock)
-        with self._locked(paths, grace_s):
+        with self._without_keeper(paths, grace_s):
             return starting.stop_process(paths, grace_s, self.clock)
 
     def unkeep(self, name: str) -> None:
@@ -140,8 +139,7 @@ class Supervisor:
         paths = self.paths(name)
         if not paths.folder.is_dir():
             return
-        keeping.stop_keeper(paths, self.clock)
-        with self._locked(paths, STOP_GRACE_S):
+        with self._without_keeper(paths, STOP_GRACE_S):
             starting.unkeep(paths)
 
     def restart(self, spec: ServiceSpec) -> Endpoint:
@@ -182,6 +180,16 @@ class Supervisor:
             return starting.stop_process(paths, STOP_GRACE_S, self.clock)
         finally:
             leases.unlock()
+
+    @contextlib.contextmanager
+    def _without_keeper(self, paths: ServicePaths, longest_s: float) -> Iterator[None]:
+        """Hold the lock, with the keeper ended."""
+        # A keeper holds the lock for as long as the service that it restarts takes to answer.
+        keeping.end_keeper(paths, self.clock)
+        with self._locked(paths, longest_s):
+            # Whoever held the lock until now may have started another one.
+            keeping.stop_keeper(paths, self.clock)
+            yield
 
     @contextlib.contextmanager
     def _locked(self, paths: ServicePaths, longest_s: float) -> Iterator[None]:
