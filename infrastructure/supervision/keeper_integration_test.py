@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from infrastructure.errors import BugError
+from infrastructure.errors import BugError, DiskFull, ServiceUnavailable
 from infrastructure.supervision import Backoff, Supervisor, keeping, module_command, starting
 from infrastructure.supervision.keeper import Keeper
 from infrastructure.supervision.locks import FileLock
 from infrastructure.supervision.paths import ServicePaths
-from infrastructure.supervision.process import is_alive, start_time
+from infrastructure.supervision.process import is_alive, remember_child, start_time
 from infrastructure.supervision.stand_in_service import says_its_pid, stand_in_spec
 
 
@@ -288,6 +288,79 @@ def test_a_keeper_that_waits_for_the_lock_is_ended_by_who_holds_it(
         assert keeping.stop_keeper(paths, supervisor.clock)
         assert FileLock.is_free(paths.keeper_lock)
     handle.close()
+
+
+def test_ctrl_c_while_the_keeper_starts_leaves_neither_it_nor_its_service(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = supervisor.paths("standin")
+    keepers: list[subprocess.Popen[bytes]] = []
+
+    def interrupt(*_: object) -> None:
+        wait_until(lambda: keeping.read(paths) is not None)
+        raise KeyboardInterrupt
+
+    def remember(child: subprocess.Popen[bytes]) -> None:
+        keepers.append(child)
+        remember_child(child)
+
+    monkeypatch.setattr("infrastructure.supervision.keeping.remember_child", remember)
+    monkeypatch.setattr(keeping, "_comes_up", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        supervisor.ensure(stand_in_spec(tmp_path / "data"), keep=True)
+    assert keepers[0].poll() is not None
+    assert FileLock.is_free(paths.keeper_lock)
+    assert FileLock.is_free(paths.alive)
+    assert supervisor.status("standin").state == "stopped"
+
+
+@pytest.fixture
+def no_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ServiceUnavailable("the keeper did not start")
+
+    monkeypatch.setattr(keeping, "start_keeper", fail)
+
+
+@pytest.mark.usefixtures("no_keeper")
+def test_a_service_whose_keeper_does_not_come_is_stopped_even_on_a_full_disk(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object) -> None:
+        raise DiskFull("no space")
+
+    monkeypatch.setattr(starting, "unkeep", no_space)
+    with pytest.raises(ServiceUnavailable):
+        supervisor.ensure(stand_in_spec(tmp_path / "data"), keep=True)
+    assert FileLock.is_free(supervisor.paths("standin").alive)
+
+
+@pytest.mark.usefixtures("no_keeper")
+def test_a_service_in_use_whose_keeper_does_not_come_ends_with_its_last_user(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    spec = stand_in_spec(tmp_path / "data")
+    with supervisor.ensure(spec) as user:
+        with pytest.raises(ServiceUnavailable):
+            supervisor.ensure(spec, keep=True)
+        assert says_its_pid(user.endpoint)
+        assert user.close()
+    assert FileLock.is_free(supervisor.paths("standin").alive)
+
+
+@pytest.mark.usefixtures("no_keeper")
+def test_a_kept_service_stays_when_its_second_keeper_does_not_come(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = stand_in_spec(tmp_path / "data")
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "start_keeper", lambda *_: None)
+        kept = supervisor.ensure(spec, keep=True)
+    assert not kept.close()
+    with pytest.raises(ServiceUnavailable):
+        supervisor.ensure(spec, keep=True)
+    assert says_its_pid(kept.endpoint)
+    assert starting.is_kept(supervisor.paths("standin"))
 
 
 def test_only_functions_of_modules_can_be_named_to_a_keeper(tmp_path: Path) -> None:

@@ -74,6 +74,8 @@ def read(paths: ServicePaths) -> KeeperState | None:
 def start_keeper(directory: Path, spec: ServiceSpec, paths: ServicePaths, clock: Clock) -> None:
     """Start a detached keeper unless one lives, and wait until it watches.
 
+    When that fails or is interrupted, no keeper is left.
+
     Args:
         directory: The supervisor's folder.
         spec: The service.
@@ -101,22 +103,33 @@ def start_keeper(directory: Path, spec: ServiceSpec, paths: ServicePaths, clock:
             env=child_environment({**env, **spec.env}),
             start_new_session=True,
         )
-    remember_child(child)
-    assert child.stdin is not None
-    with child.stdin as pipe:
-        pipe.write(order.encode())
-    deadline = clock.monotonic_ns() + round(KEEPER_START_S * 1e9)
-    while (state := read(paths)) is None or state.pid != child.pid:
-        if child.poll() is not None or clock.monotonic_ns() >= deadline:
-            began = start_time(child.pid)
-            if began is not None:
-                terminate(child.pid, began, grace_s=KEEPER_GRACE_S, clock=clock)
+    try:
+        remember_child(child)
+        assert child.stdin is not None
+        with child.stdin as pipe:
+            pipe.write(order.encode())
+        if not _comes_up(child, paths, clock):
             said = tail(paths.keeper_log, since=since).replace("\n", " | ")
             raise ServiceUnavailable(
                 f"the keeper of {spec.name} did not start; it wrote: {said or 'nothing'}",
                 next_step=f"Its whole log is {paths.keeper_log}.",
             )
+    except BaseException:
+        began = start_time(child.pid)
+        if began is not None:
+            terminate(child.pid, began, grace_s=KEEPER_GRACE_S, clock=clock)
+        paths.keeper.unlink(missing_ok=True)
+        raise
+
+
+def _comes_up(child: subprocess.Popen[bytes], paths: ServicePaths, clock: Clock) -> bool:
+    """Wait for a keeper that was started to watch; whether it does in time."""
+    deadline = clock.monotonic_ns() + round(KEEPER_START_S * 1e9)
+    while (state := read(paths)) is None or state.pid != child.pid:
+        if child.poll() is not None or clock.monotonic_ns() >= deadline:
+            return False
         clock.sleep(POLL_S)
+    return True
 
 
 def end_keeper(paths: ServicePaths, clock: Clock) -> bool:
