@@ -1,5 +1,6 @@
 """Kept services: they outlive their starter, come back when killed, and end with `stop`."""
 
+import errno
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -361,6 +363,80 @@ def test_a_kept_service_stays_when_its_second_keeper_does_not_come(
         supervisor.ensure(spec, keep=True)
     assert says_its_pid(kept.endpoint)
     assert starting.is_kept(supervisor.paths("standin"))
+
+
+class FullDisk:
+    """A disk on which no file can be written to its end; it counts the attempts."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+
+    def fail(self, *_: object) -> None:
+        self.attempts += 1
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextmanager
+def keeping_in_a_thread(keeper: Keeper) -> Iterator[list[str]]:
+    """Run a keeper until it gives up; the list has its reason behind the block."""
+    reasons: list[str] = []
+    thread = threading.Thread(target=lambda: reasons.append(keeper.run()), daemon=True)
+    thread.start()
+    yield reasons
+    thread.join(15.0)
+    assert not thread.is_alive()
+
+
+def test_a_keeper_outlives_a_full_disk_and_restarts_the_service_once_there_is_room(
+    supervisor: Supervisor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    allowed, full, paths = tmp_path / "allowed", FullDisk(), supervisor.paths("standin")
+    allowed.touch()
+    spec = stand_in_spec(tmp_path / "data", "--exit-unless", str(allowed))
+    handle = supervisor.ensure(spec)
+    keeper = Keeper(supervisor, spec, Backoff(first_s=0.01, longest_s=0.01, quick_failures=1))
+    with keeping_in_a_thread(keeper) as reasons:
+        wait_until(lambda: keeping.read(paths) is not None)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full.fail)
+            os.kill(handle.endpoint.pid, signal.SIGKILL)
+            wait_until(lambda: full.attempts >= 10)
+        wait_until(lambda: supervisor.status("standin").restarts == 1)
+        allowed.unlink()
+        endpoint = supervisor.status("standin").endpoint
+        assert endpoint is not None
+        os.kill(endpoint.pid, signal.SIGKILL)
+    assert reasons[0].startswith("2 failures in a row; the last: standin ended with code 9")
+    assert sum("is kept on" in record.message for record in caplog.records) == 1
+    handle.close()
+
+
+def test_a_log_that_cannot_be_rotated_does_not_end_the_watch(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = FullDisk()
+    spec = replace(stand_in_spec(tmp_path / "data"), log_limit_bytes=1)
+    handle = supervisor.ensure(spec)
+    monkeypatch.setattr(shutil, "copyfile", full.fail)
+    keeper = Keeper(supervisor, spec, Backoff(quick_failures=0), look_every_s=0.01)
+    with keeping_in_a_thread(keeper) as reasons:
+        wait_until(lambda: full.attempts >= 3)
+        os.kill(handle.endpoint.pid, signal.SIGKILL)
+    assert f"process {handle.endpoint.pid} ended" in reasons[0]
+    handle.close()
+
+
+def test_a_keeper_whose_first_word_cannot_be_written_ends(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = stand_in_spec(tmp_path / "data")
+    with supervisor.ensure(spec), monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", FullDisk().fail)
+        with pytest.raises(DiskFull):
+            Keeper(supervisor, spec).run()
 
 
 def test_only_functions_of_modules_can_be_named_to_a_keeper(tmp_path: Path) -> None:
