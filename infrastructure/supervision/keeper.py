@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from infrastructure.clock import Clock, SystemClock
-from infrastructure.errors import StackError
+from infrastructure.errors import DiskFull, StackError
 from infrastructure.logging import configure, get_logger
 from infrastructure.supervision import keeping, starting
 from infrastructure.supervision.backoff import Backoff
@@ -58,11 +58,19 @@ class Keeper:
         self._look_every_s = look_every_s
         self._restarts = 0
         self._failures = 0
+        self._complaints: set[str] = set()
 
     def run(self) -> str:
-        """Keep the service until it fails too often; return why it was given up."""
-        self._say(WATCHING, "")
-        reason = ""
+        """Keep the service until it fails too often; return why it was given up.
+
+        A full disk is no reason to give up: nobody else would start the service once there is
+        room.
+
+        Raises:
+            StackError: If its first word cannot be written, without which nobody could stop it.
+        """
+        self._write(WATCHING, "")
+        reason, is_full = "", False
         while True:
             endpoint = starting.published(self._paths)
             if endpoint is not None:
@@ -70,10 +78,11 @@ class Keeper:
                 began_ns = self._clock.monotonic_ns()
                 reason = self._watch(endpoint)
                 lived_s = (self._clock.monotonic_ns() - began_ns) / 1e9
-                if lived_s >= self._backoff.healthy_after_s:
+                if is_full or lived_s >= self._backoff.healthy_after_s:
                     self._failures = 0
+                is_full = False
             self._failures += 1
-            if self._backoff.gives_up(self._failures):
+            if self._backoff.gives_up(self._failures) and not is_full:
                 reason = f"{self._failures} failures in a row; the last: {reason or 'it is gone'}"
                 self._say(GAVE_UP, reason)
                 return reason
@@ -84,6 +93,7 @@ class Keeper:
                 self._restarts += 1
             except StackError as error:
                 reason = str(error)
+                is_full = isinstance(error, DiskFull)
                 _log.warning("%s does not start: %s", self._spec.name, error)
 
     def _watch(self, endpoint: Endpoint) -> str:
@@ -92,7 +102,7 @@ class Keeper:
         while self._still_runs_after(endpoint, self._look_every_s):
             if not self._paths.folder.is_dir():
                 self._end_without_folder(endpoint)
-            rotate(self._paths.log, self._spec.log_limit_bytes)
+            self._rotate_log()
             deaf = 0 if self._answers(endpoint) else deaf + 1
             if deaf >= DEAF_LOOKS:
                 return f"process {endpoint.pid} answered none of {deaf} probes"
@@ -139,7 +149,26 @@ class Keeper:
             self._clock.sleep(min(1.0, seconds))
         return False
 
+    def _rotate_log(self) -> None:
+        try:
+            rotate(self._paths.log, self._spec.log_limit_bytes)
+        except StackError as error:
+            self._complain(error)
+
     def _say(self, state: str, reason: str) -> None:
+        """Tell those who ask of a state; where that cannot be written, the log tells of it."""
+        try:
+            self._write(state, reason)
+        except StackError as error:
+            self._complain(error)
+
+    def _complain(self, error: StackError) -> None:
+        """Log an error that keeps nobody from his work, once until the state can be written."""
+        if str(error) not in self._complaints:
+            self._complaints.add(str(error))
+            _log.warning("%s is kept on: %s", self._spec.name, error)
+
+    def _write(self, state: str, reason: str) -> None:
         pid = os.getpid()
         KeeperState(
             pid=pid,
@@ -149,6 +178,7 @@ class Keeper:
             reason=reason,
             since_ns=self._clock.now_ns(),
         ).write(self._paths)
+        self._complaints.clear()
         _log.info("%s: %s %s", self._spec.name, state, reason)
 
 

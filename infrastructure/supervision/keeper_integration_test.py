@@ -1,22 +1,27 @@
 """Kept services: they outlive their starter, come back when killed, and end with `stop`."""
 
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from infrastructure.errors import BugError
-from infrastructure.supervision import Backoff, Supervisor, keeping, module_command
+from infrastructure.errors import BugError, DiskFull, ServiceUnavailable
+from infrastructure.supervision import Backoff, Supervisor, keeping, module_command, starting
 from infrastructure.supervision.keeper import Keeper
 from infrastructure.supervision.locks import FileLock
-from infrastructure.supervision.process import is_alive, start_time
+from infrastructure.supervision.paths import ServicePaths
+from infrastructure.supervision.process import is_alive, remember_child, start_time
 from infrastructure.supervision.stand_in_service import says_its_pid, stand_in_spec
 
 
@@ -194,6 +199,244 @@ def test_a_keeper_whose_folder_was_removed_ends_with_its_service(
         Keeper(supervisor, spec, look_every_s=0.01)._watch(handle.endpoint)
     assert start_time(handle.endpoint.pid) is None
     assert not handle.close()
+
+
+@pytest.fixture
+def held_start(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], None]]:
+    """A start of a kept service that waits for its keeper; the function lets it go on."""
+    reached, go_on = threading.Event(), threading.Event()
+    start_keeper = keeping.start_keeper
+
+    def held(*args: Any) -> None:
+        reached.set()
+        assert go_on.wait(15.0)
+        start_keeper(*args)
+
+    monkeypatch.setattr(keeping, "start_keeper", held)
+    spec = stand_in_spec(tmp_path / "data")
+    thread = threading.Thread(target=lambda: supervisor.ensure(spec, keep=True).close())
+    thread.start()
+    assert reached.wait(15.0)
+    yield go_on.set
+    go_on.set()
+    thread.join()
+
+
+def during_the_start(
+    monkeypatch: pytest.MonkeyPatch, go_on: Callable[[], None], call: Callable[[], Any]
+) -> Any:
+    """Return what a call returns that looks for a keeper before the start goes on."""
+    read = keeping.read
+
+    def then_goes_on(paths: ServicePaths) -> keeping.KeeperState | None:
+        found = read(paths)
+        if threading.current_thread() is threading.main_thread():
+            go_on()
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "read", then_goes_on)
+        return call()
+
+
+def test_a_stop_during_the_start_of_a_kept_service_ends_the_keeper_that_comes_of_it(
+    supervisor: Supervisor, held_start: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert during_the_start(monkeypatch, held_start, lambda: supervisor.stop("standin"))
+    paths = supervisor.paths("standin")
+    assert FileLock.is_free(paths.keeper_lock)
+    assert FileLock.is_free(paths.alive)
+    assert supervisor.status("standin").state == "stopped"
+
+
+def test_unkeep_during_the_start_of_a_kept_service_ends_the_keeper_that_comes_of_it(
+    supervisor: Supervisor, held_start: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    during_the_start(monkeypatch, held_start, lambda: supervisor.unkeep("standin"))
+    paths = supervisor.paths("standin")
+    assert FileLock.is_free(paths.keeper_lock)
+    assert not starting.is_kept(paths)
+    assert supervisor.status("standin").state == "running"
+
+
+def test_a_stop_ends_a_keeper_whose_restart_would_hold_the_lock_for_a_minute(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    hangs = tmp_path / "hangs"
+    spec = stand_in_spec(tmp_path / "data", ready_timeout_s=60.0)
+    script = f'[ -e "{hangs}" ] && exec sleep 60; exec "$0" "$@"'
+    spec = replace(spec, argv=("/bin/sh", "-c", script, *spec.argv))
+    handle = supervisor.ensure(spec, keep=True)
+    hangs.touch()
+    os.kill(handle.endpoint.pid, signal.SIGKILL)
+    wait_until(lambda: supervisor.status("standin").state == "starting")
+    began = time.monotonic()
+    supervisor.stop("standin")
+    assert time.monotonic() - began < 15.0
+    assert FileLock.is_free(supervisor.paths("standin").keeper_lock)
+    assert FileLock.is_free(supervisor.paths("standin").alive)
+
+
+def test_a_keeper_that_waits_for_the_lock_is_ended_by_who_holds_it(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    handle = supervisor.ensure(stand_in_spec(tmp_path / "data"), keep=True)
+    paths = supervisor.paths("standin")
+    with FileLock(paths.lock).holding(timeout_s=5.0, clock=supervisor.clock):
+        os.kill(handle.endpoint.pid, signal.SIGKILL)
+        wait_until(lambda: supervisor.status("standin").state == keeping.RESTARTING)
+        assert keeping.stop_keeper(paths, supervisor.clock)
+        assert FileLock.is_free(paths.keeper_lock)
+    handle.close()
+
+
+def test_ctrl_c_while_the_keeper_starts_leaves_neither_it_nor_its_service(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = supervisor.paths("standin")
+    keepers: list[subprocess.Popen[bytes]] = []
+
+    def interrupt(*_: object) -> None:
+        wait_until(lambda: keeping.read(paths) is not None)
+        raise KeyboardInterrupt
+
+    def remember(child: subprocess.Popen[bytes]) -> None:
+        keepers.append(child)
+        remember_child(child)
+
+    monkeypatch.setattr("infrastructure.supervision.keeping.remember_child", remember)
+    monkeypatch.setattr(keeping, "_comes_up", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        supervisor.ensure(stand_in_spec(tmp_path / "data"), keep=True)
+    assert keepers[0].poll() is not None
+    assert FileLock.is_free(paths.keeper_lock)
+    assert FileLock.is_free(paths.alive)
+    assert supervisor.status("standin").state == "stopped"
+
+
+@pytest.fixture
+def no_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ServiceUnavailable("the keeper did not start")
+
+    monkeypatch.setattr(keeping, "start_keeper", fail)
+
+
+@pytest.mark.usefixtures("no_keeper")
+def test_a_service_whose_keeper_does_not_come_is_stopped_even_on_a_full_disk(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object) -> None:
+        raise DiskFull("no space")
+
+    monkeypatch.setattr(starting, "unkeep", no_space)
+    with pytest.raises(ServiceUnavailable):
+        supervisor.ensure(stand_in_spec(tmp_path / "data"), keep=True)
+    assert FileLock.is_free(supervisor.paths("standin").alive)
+
+
+@pytest.mark.usefixtures("no_keeper")
+def test_a_service_in_use_whose_keeper_does_not_come_ends_with_its_last_user(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    spec = stand_in_spec(tmp_path / "data")
+    with supervisor.ensure(spec) as user:
+        with pytest.raises(ServiceUnavailable):
+            supervisor.ensure(spec, keep=True)
+        assert says_its_pid(user.endpoint)
+        assert user.close()
+    assert FileLock.is_free(supervisor.paths("standin").alive)
+
+
+@pytest.mark.usefixtures("no_keeper")
+def test_a_kept_service_stays_when_its_second_keeper_does_not_come(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = stand_in_spec(tmp_path / "data")
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "start_keeper", lambda *_: None)
+        kept = supervisor.ensure(spec, keep=True)
+    assert not kept.close()
+    with pytest.raises(ServiceUnavailable):
+        supervisor.ensure(spec, keep=True)
+    assert says_its_pid(kept.endpoint)
+    assert starting.is_kept(supervisor.paths("standin"))
+
+
+class FullDisk:
+    """A disk on which no file can be written to its end; it counts the attempts."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+
+    def fail(self, *_: object) -> None:
+        self.attempts += 1
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextmanager
+def keeping_in_a_thread(keeper: Keeper) -> Iterator[list[str]]:
+    """Run a keeper until it gives up; the list has its reason behind the block."""
+    reasons: list[str] = []
+    thread = threading.Thread(target=lambda: reasons.append(keeper.run()), daemon=True)
+    thread.start()
+    yield reasons
+    thread.join(15.0)
+    assert not thread.is_alive()
+
+
+def test_a_keeper_outlives_a_full_disk_and_restarts_the_service_once_there_is_room(
+    supervisor: Supervisor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    allowed, full, paths = tmp_path / "allowed", FullDisk(), supervisor.paths("standin")
+    allowed.touch()
+    spec = stand_in_spec(tmp_path / "data", "--exit-unless", str(allowed))
+    handle = supervisor.ensure(spec)
+    keeper = Keeper(supervisor, spec, Backoff(first_s=0.01, longest_s=0.01, quick_failures=1))
+    with keeping_in_a_thread(keeper) as reasons:
+        wait_until(lambda: keeping.read(paths) is not None)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full.fail)
+            os.kill(handle.endpoint.pid, signal.SIGKILL)
+            wait_until(lambda: full.attempts >= 10)
+        wait_until(lambda: supervisor.status("standin").restarts == 1)
+        allowed.unlink()
+        endpoint = supervisor.status("standin").endpoint
+        assert endpoint is not None
+        os.kill(endpoint.pid, signal.SIGKILL)
+    assert reasons[0].startswith("2 failures in a row; the last: standin ended with code 9")
+    assert sum("is kept on" in record.message for record in caplog.records) == 1
+    handle.close()
+
+
+def test_a_log_that_cannot_be_rotated_does_not_end_the_watch(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = FullDisk()
+    spec = replace(stand_in_spec(tmp_path / "data"), log_limit_bytes=1)
+    handle = supervisor.ensure(spec)
+    monkeypatch.setattr(shutil, "copyfile", full.fail)
+    keeper = Keeper(supervisor, spec, Backoff(quick_failures=0), look_every_s=0.01)
+    with keeping_in_a_thread(keeper) as reasons:
+        wait_until(lambda: full.attempts >= 3)
+        os.kill(handle.endpoint.pid, signal.SIGKILL)
+    assert f"process {handle.endpoint.pid} ended" in reasons[0]
+    handle.close()
+
+
+def test_a_keeper_whose_first_word_cannot_be_written_ends(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = stand_in_spec(tmp_path / "data")
+    with supervisor.ensure(spec), monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", FullDisk().fail)
+        with pytest.raises(DiskFull):
+            Keeper(supervisor, spec).run()
 
 
 def test_only_functions_of_modules_can_be_named_to_a_keeper(tmp_path: Path) -> None:

@@ -74,6 +74,8 @@ def read(paths: ServicePaths) -> KeeperState | None:
 def start_keeper(directory: Path, spec: ServiceSpec, paths: ServicePaths, clock: Clock) -> None:
     """Start a detached keeper unless one lives, and wait until it watches.
 
+    When that fails or is interrupted, no keeper is left.
+
     Args:
         directory: The supervisor's folder.
         spec: The service.
@@ -101,35 +103,55 @@ def start_keeper(directory: Path, spec: ServiceSpec, paths: ServicePaths, clock:
             env=child_environment({**env, **spec.env}),
             start_new_session=True,
         )
-    remember_child(child)
-    assert child.stdin is not None
-    with child.stdin as pipe:
-        pipe.write(order.encode())
-    deadline = clock.monotonic_ns() + round(KEEPER_START_S * 1e9)
-    while (state := read(paths)) is None or state.pid != child.pid:
-        if child.poll() is not None or clock.monotonic_ns() >= deadline:
-            began = start_time(child.pid)
-            if began is not None:
-                terminate(child.pid, began, grace_s=KEEPER_GRACE_S, clock=clock)
+    try:
+        remember_child(child)
+        assert child.stdin is not None
+        with child.stdin as pipe:
+            pipe.write(order.encode())
+        if not _comes_up(child, paths, clock):
             said = tail(paths.keeper_log, since=since).replace("\n", " | ")
             raise ServiceUnavailable(
                 f"the keeper of {spec.name} did not start; it wrote: {said or 'nothing'}",
                 next_step=f"Its whole log is {paths.keeper_log}.",
             )
+    except BaseException:
+        began = start_time(child.pid)
+        if began is not None:
+            terminate(child.pid, began, grace_s=KEEPER_GRACE_S, clock=clock)
+        paths.keeper.unlink(missing_ok=True)
+        raise
+
+
+def _comes_up(child: subprocess.Popen[bytes], paths: ServicePaths, clock: Clock) -> bool:
+    """Wait for a keeper that was started to watch; whether it does in time."""
+    deadline = clock.monotonic_ns() + round(KEEPER_START_S * 1e9)
+    while (state := read(paths)) is None or state.pid != child.pid:
+        if child.poll() is not None or clock.monotonic_ns() >= deadline:
+            return False
         clock.sleep(POLL_S)
+    return True
 
 
-def stop_keeper(paths: ServicePaths, clock: Clock) -> bool:
-    """End the keeper, and leave its service to the caller; whether there was one.
+def end_keeper(paths: ServicePaths, clock: Clock) -> bool:
+    """End the keeper, and leave its service and its file to the caller; whether there was one.
 
-    A keeper that runs within the calling process is not ended.
+    A keeper that runs within the calling process is not ended. Without the service's lock
+    another one may be on its way, whose file is not there yet.
+
+    Raises:
+        OperatorError: If it belongs to another user, or cannot be ended.
     """
     state = read(paths)
-    ended = (
+    return (
         state is not None
         and state.pid != os.getpid()
         and terminate(state.pid, state.start_time, grace_s=KEEPER_GRACE_S, clock=clock)
     )
+
+
+def stop_keeper(paths: ServicePaths, clock: Clock) -> bool:
+    """End the keeper and remove its file, as `end_keeper` does. The service's lock is held."""
+    ended = end_keeper(paths, clock)
     paths.keeper.unlink(missing_ok=True)
     return ended
 

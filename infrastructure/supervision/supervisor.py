@@ -84,13 +84,16 @@ class Supervisor:
         lease = FileLock(paths.leases)
         with self._locked(paths, spec.ready_timeout_s * spec.attempts):
             lease.lock(shared=True, timeout_s=LOCK_MARGIN_S, clock=self.clock)
+            started, was_kept = False, starting.is_kept(paths)
             try:
                 endpoint, started = starting.find_or_start(spec, paths, keep, self.clock)
                 if keep:
                     keeping.start_keeper(self.directory, spec, paths, self.clock)
             except BaseException:
                 lease.unlock()
-                self._stop_unused(paths)
+                newly_kept = keep and (started or not was_kept)
+                if not self._stop_unused(paths, even_kept=newly_kept) and newly_kept:
+                    starting.unkeep(paths)
                 raise
         return Handle(self, spec.name, endpoint, started, lease)
 
@@ -124,8 +127,7 @@ class Supervisor:
         paths = self.paths(name)
         if not paths.folder.is_dir():
             return False
-        keeping.stop_keeper(paths, self.clock)
-        with self._locked(paths, grace_s):
+        with self._without_keeper(paths, grace_s):
             return starting.stop_process(paths, grace_s, self.clock)
 
     def unkeep(self, name: str) -> None:
@@ -140,8 +142,7 @@ class Supervisor:
         paths = self.paths(name)
         if not paths.folder.is_dir():
             return
-        keeping.stop_keeper(paths, self.clock)
-        with self._locked(paths, STOP_GRACE_S):
+        with self._without_keeper(paths, STOP_GRACE_S):
             starting.unkeep(paths)
 
     def restart(self, spec: ServiceSpec) -> Endpoint:
@@ -170,10 +171,15 @@ class Supervisor:
             lease.unlock()
             return self._stop_unused(paths)
 
-    def _stop_unused(self, paths: ServicePaths) -> bool:
-        """Stop a service that is not kept and has no lease on it. The lock is held."""
+    def _stop_unused(self, paths: ServicePaths, *, even_kept: bool = False) -> bool:
+        """Stop a service that is not kept and has no lease on it. The lock is held.
+
+        Args:
+            paths: Its files.
+            even_kept: Stop it although it is marked as kept, since nobody came to keep it.
+        """
         process = starting.recorded_process(paths)
-        if process is None or starting.is_kept(paths):
+        if process is None or (starting.is_kept(paths) and not even_kept):
             return False
         leases = FileLock(paths.leases)
         if not leases.try_lock():
@@ -182,6 +188,16 @@ class Supervisor:
             return starting.stop_process(paths, STOP_GRACE_S, self.clock)
         finally:
             leases.unlock()
+
+    @contextlib.contextmanager
+    def _without_keeper(self, paths: ServicePaths, longest_s: float) -> Iterator[None]:
+        """Hold the lock, with the keeper ended."""
+        # A keeper holds the lock for as long as the service that it restarts takes to answer.
+        keeping.end_keeper(paths, self.clock)
+        with self._locked(paths, longest_s):
+            # Whoever held the lock until now may have started another one.
+            keeping.stop_keeper(paths, self.clock)
+            yield
 
     @contextlib.contextmanager
     def _locked(self, paths: ServicePaths, longest_s: float) -> Iterator[None]:
