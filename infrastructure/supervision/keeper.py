@@ -69,10 +69,11 @@ class Keeper:
         Raises:
             StackError: If its first word cannot be written, without which nobody could stop it.
         """
+        # Whoever waits for its first word may kill the service at once.
+        endpoint = starting.published(self._paths)
         self._write(WATCHING, "")
         reason, is_full = "", False
         while True:
-            endpoint = starting.published(self._paths)
             if endpoint is not None:
                 self._say(WATCHING, reason)
                 began_ns = self._clock.monotonic_ns()
@@ -95,6 +96,7 @@ class Keeper:
                 reason = str(error)
                 is_full = isinstance(error, DiskFull)
                 _log.warning("%s does not start: %s", self._spec.name, error)
+            endpoint = starting.published(self._paths)
 
     def _watch(self, endpoint: Endpoint) -> str:
         """Return why the service has to be started anew, once it has."""

@@ -429,6 +429,25 @@ def test_a_log_that_cannot_be_rotated_does_not_end_the_watch(
     handle.close()
 
 
+def test_a_service_that_ends_at_the_first_word_of_its_keeper_is_the_reason_of_the_restart(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = stand_in_spec(tmp_path / "data")
+    handle = supervisor.ensure(spec)
+    write = keeping.KeeperState.write
+
+    def then_killed(state: keeping.KeeperState, paths: ServicePaths) -> None:
+        write(state, paths)
+        os.kill(handle.endpoint.pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(handle.endpoint.pid, handle.endpoint.start_time))
+        monkeypatch.setattr(keeping.KeeperState, "write", write)
+
+    monkeypatch.setattr(keeping.KeeperState, "write", then_killed)
+    reason = Keeper(supervisor, spec, Backoff(quick_failures=0)).run()
+    assert f"process {handle.endpoint.pid} ended" in reason
+    handle.close()
+
+
 def test_a_keeper_whose_first_word_cannot_be_written_ends(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from infrastructure.clock import Clock
 from infrastructure.errors import InputError, StackError
 from infrastructure.logging import get_logger
 from infrastructure.schwab.models import Quote, Quotes
+from infrastructure.schwab.streamer.daemon_thread import in_daemon_thread
 from infrastructure.schwab.streamer.delivery import EventQueue
 from infrastructure.schwab.streamer.events import Polled, Refused
 from infrastructure.schwab.streamer.services import SPECS, Delivery, Service, ServiceSpec
@@ -40,7 +42,7 @@ class Polling:
     """Ask for the quotes of what is not streamed, again and again.
 
     Args:
-        quotes: Returns the quotes of up to 500 symbols; called in a thread.
+        quotes: Returns the quotes of up to 500 symbols; called in a daemon thread.
         events: Receives what was polled.
         clock: Stamps it.
         every_s: From one round to the next.
@@ -93,7 +95,7 @@ class Polling:
     async def _poll(self, service: Service, keys: tuple[str, ...]) -> None:
         asked_ns = self._clock.now_ns()
         try:
-            quotes = await asyncio.to_thread(self._quotes, keys)
+            quotes = await in_daemon_thread(partial(self._quotes, keys))
         except InputError as error:
             self._refuse(service, keys, str(error))
             return

@@ -6,6 +6,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from infrastructure.clock import Clock, SystemClock
 from infrastructure.config import Secret
@@ -22,6 +23,7 @@ from infrastructure.schwab.streamer.codes import ENDINGS, SUCCESSES, ReplyCode, 
 from infrastructure.schwab.streamer.commands import ADMIN, Command, StreamerInfo
 from infrastructure.schwab.streamer.continuity import Continuity
 from infrastructure.schwab.streamer.conversation import Conversation
+from infrastructure.schwab.streamer.daemon_thread import in_daemon_thread
 from infrastructure.schwab.streamer.delivery import EventQueue
 from infrastructure.schwab.streamer.events import Connected, Disconnected, Refused
 from infrastructure.schwab.streamer.frames import Reply
@@ -100,6 +102,7 @@ class SchwabStreamer:
         self._lacks_frame = False
         self._stop_asked = asyncio.Event()
         self._connecting: asyncio.Task[tuple[StreamSocket, StreamerInfo]] | None = None
+        self._signing_in: asyncio.Task[None] | None = None
 
     def state(self, service: Service) -> ServiceState:
         """Return the merged state of a service."""
@@ -222,6 +225,8 @@ class SchwabStreamer:
                 await self._conversation.ask(ADMIN, Command.LOGOUT)
             except RetryableError as error:
                 _log.info("signing out of the stream was not answered: %s", error)
+        elif self._signing_in is not None:
+            self._signing_in.cancel()
         self._conversation.close()
 
     def _tell_open_gaps(self) -> None:
@@ -249,7 +254,7 @@ class SchwabStreamer:
         closing = asyncio.create_task(socket.closed())
         watching = asyncio.create_task(self._watch())
         self._last_frame_s = asyncio.get_running_loop().time()
-        working = asyncio.create_task(self._sign_in_and_replay())
+        working = self._signing_in = asyncio.create_task(self._sign_in_and_replay())
         ending = "the connection was lost"
         try:
             await asyncio.wait({closing, working}, return_when=asyncio.FIRST_COMPLETED)
@@ -257,13 +262,14 @@ class SchwabStreamer:
                 # A reply that came just before the end is still acted on.
                 self._conversation.fail_awaited()
                 await asyncio.wait({working}, timeout=self._policy.reply_s)
-            if working.done():
+            if working.done() and not working.cancelled():
                 working.result()
             ending = await closing
             if not self._signed_in:
                 raise NetworkError(f"The streamer ended before it signed us in: {ending}")
             return ending
         finally:
+            self._signing_in = None
             for task in (watching, working, closing):
                 task.cancel()
             await asyncio.gather(watching, working, closing, return_exceptions=True)
@@ -276,7 +282,7 @@ class SchwabStreamer:
             self._end_connection()
 
     async def _connect(self) -> tuple[StreamSocket, StreamerInfo]:
-        info = await asyncio.to_thread(self._details)
+        info = await in_daemon_thread(self._details)
         socket = await open_socket(
             info.url,
             self._on_message,
@@ -299,11 +305,11 @@ class SchwabStreamer:
                 _log.warning("%s", error)
 
     async def _sign_in(self) -> str:
-        token = await asyncio.to_thread(self._access_token, False)
+        token = await in_daemon_thread(partial(self._access_token, False))
         reply = await self._conversation.sign_in(token)
         if reply.content.code == ReplyCode.LOGIN_DENIED:
             # The server closes this connection; a fresh token tries the next one.
-            newer = await asyncio.to_thread(self._access_token, True)
+            newer = await in_daemon_thread(partial(self._access_token, True))
             if newer == token:
                 self._fatal = SignInRequired(
                     f"Schwab's streamer refused the sign-in: {reply.content.msg}",

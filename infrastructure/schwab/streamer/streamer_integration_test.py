@@ -400,6 +400,114 @@ def test_a_stop_while_the_address_is_asked_for_ends_the_run() -> None:
     run(test)
 
 
+class Hanging:
+    """A call to Schwab that does not return until `answer` is set."""
+
+    def __init__(self) -> None:
+        self.asked, self.answer = threading.Event(), threading.Event()
+        self.thread = threading.main_thread()
+
+    def wait(self, *_: object) -> None:
+        self.thread = threading.current_thread()
+        self.asked.set()
+        self.answer.wait(2 * DEADLINE_S)
+
+    def was_left_behind(self) -> bool:
+        """Whether it hung to the end of the loop; it hangs no longer."""
+        hung = self.thread.is_alive()
+        self.answer.set()
+        self.thread.join(DEADLINE_S)
+        return hung
+
+
+def test_the_end_of_the_loop_does_not_wait_for_an_address_that_does_not_come() -> None:
+    hanging = Hanging()
+
+    async def test() -> None:
+        async with (
+            server(obedient) as (url, _),
+            streaming(url, found=hanging.wait) as (streamer, task),
+        ):
+            await asyncio.to_thread(hanging.asked.wait)
+            await streamer.stop()
+            await task
+
+    run(test)
+    assert hanging.was_left_behind()
+
+
+@pytest.mark.parametrize("is_denied", [False, True])
+def test_a_stop_while_a_token_is_asked_for_ends_the_run_and_the_loop(is_denied: bool) -> None:
+    hanging = Hanging()
+
+    def tokens(forced: bool) -> Secret:
+        if forced == is_denied:
+            hanging.wait()
+        return Secret("token-1")
+
+    async def deny(desk: Desk, request: dict[str, Any]) -> None:
+        await desk.reply(request, 3, "Login Denied.: token is invalid or has expired.")
+
+    async def test() -> None:
+        patient = replace(QUICK, reply_s=2.0 * DEADLINE_S, silence_s=2.0 * DEADLINE_S)
+        async with server(deny) as (url, _), streaming(url, tokens, patient) as (streamer, task):
+            await asyncio.to_thread(hanging.asked.wait)
+            await streamer.stop()
+            await task
+            assert not streamer.is_connected
+
+    run(test)
+    assert hanging.was_left_behind()
+
+
+def test_a_stop_after_the_connection_was_lost_ends_the_wait_for_the_token() -> None:
+    hanging = Hanging()
+
+    def tokens(forced: bool) -> Secret:
+        hanging.wait()
+        return Secret("token-1")
+
+    async def test() -> None:
+        lost = asyncio.Event()
+
+        async def drop(socket: Any) -> None:
+            while not hanging.asked.is_set():
+                await asyncio.sleep(0.01)
+            await socket.close()
+            lost.set()
+
+        patient = replace(QUICK, reply_s=2.0 * DEADLINE_S)
+        async with websockets.serve(drop, "127.0.0.1", 0, close_timeout=0.2) as running:
+            port = next(iter(running.sockets)).getsockname()[1]
+            async with streaming(f"ws://127.0.0.1:{port}/ws", tokens, patient) as (streamer, task):
+                await lost.wait()
+                await streamer.stop()
+                await task
+
+    run(test)
+    assert hanging.was_left_behind()
+
+
+def test_the_end_of_the_loop_does_not_wait_for_quotes_that_do_not_come() -> None:
+    hanging = Hanging()
+
+    def quotes(keys: tuple[str, ...]) -> Quotes:
+        hanging.wait()
+        return parse_quotes({})
+
+    async def test() -> None:
+        keys = [f"S{number}" for number in range(501)]
+        async with server(obedient) as (url, _), streaming(url, quotes=quotes) as (streamer, task):
+            await wait_for(streamer, Connected)
+            await streamer.subscribe(Service.LEVELONE_EQUITIES, keys)
+            await asyncio.to_thread(hanging.asked.wait)
+            await streamer.stop()
+            await task
+
+    run(test)
+    assert hanging.was_left_behind()
+
+
 def test_a_stop_while_the_handshake_hangs_ends_the_run_long_before_its_patience() -> None:
     async def test() -> None:
         reached = asyncio.Event()
