@@ -113,6 +113,15 @@ def test_a_running_service_can_be_kept_from_now_on(supervisor: Supervisor, tmp_p
     assert supervisor.status("standin").keeper_pid is not None
 
 
+def test_a_service_that_is_kept_no_longer_says_so(supervisor: Supervisor, tmp_path: Path) -> None:
+    spec = stand_in_spec(tmp_path / "data")
+    with supervisor.ensure(spec, keep=True) as kept:
+        supervisor.unkeep("standin")
+        assert supervisor.status("standin").endpoint == replace(kept.endpoint, kept=False)
+        with supervisor.ensure(spec) as found:
+            assert not found.endpoint.kept
+
+
 def test_a_dead_keeper_is_replaced_at_the_next_start(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:

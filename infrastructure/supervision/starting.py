@@ -271,3 +271,6 @@ def unkeep(paths: ServicePaths) -> None:
     values = read_json(paths.pid)
     if values is not None:
         write_json(paths.pid, {**values, "kept": False})
+    endpoint = published(paths)
+    if endpoint is not None and endpoint.kept:
+        replace(endpoint, kept=False).write(paths.endpoint)
