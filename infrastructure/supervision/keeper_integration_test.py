@@ -198,6 +198,22 @@ def test_a_command_that_starts_a_kept_service_before_its_keeper_does_leaves_it_k
     waiting_keeper.unlock()
 
 
+def test_a_start_while_a_keeper_that_gave_up_is_ending_gets_a_keeper_of_its_own(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    paths = supervisor.paths("standin")
+    paths.folder.mkdir(parents=True)
+    ending_keeper = FileLock(paths.keeper_lock)
+    assert ending_keeper.try_lock()
+    keeping.KeeperState(1, "boot:1", keeping.GAVE_UP).write(paths)
+    timer = threading.Timer(0.5, ending_keeper.unlock)
+    timer.start()
+    with supervisor.ensure(stand_in_spec(tmp_path / "data"), keep=True) as handle:
+        assert handle.endpoint.kept
+    timer.join()
+    assert supervisor.status("standin").keeper_pid is not None
+
+
 def test_a_keeper_whose_folder_was_removed_ends_with_its_service(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
