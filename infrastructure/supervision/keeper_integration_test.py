@@ -113,6 +113,15 @@ def test_a_running_service_can_be_kept_from_now_on(supervisor: Supervisor, tmp_p
     assert supervisor.status("standin").keeper_pid is not None
 
 
+def test_a_service_that_is_kept_no_longer_says_so(supervisor: Supervisor, tmp_path: Path) -> None:
+    spec = stand_in_spec(tmp_path / "data")
+    with supervisor.ensure(spec, keep=True) as kept:
+        supervisor.unkeep("standin")
+        assert supervisor.status("standin").endpoint == replace(kept.endpoint, kept=False)
+        with supervisor.ensure(spec) as found:
+            assert not found.endpoint.kept
+
+
 def test_a_dead_keeper_is_replaced_at_the_next_start(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
@@ -187,6 +196,22 @@ def test_a_command_that_starts_a_kept_service_before_its_keeper_does_leaves_it_k
         assert handle.endpoint.kept
     assert says_its_pid(handle.endpoint)
     waiting_keeper.unlock()
+
+
+def test_a_start_while_a_keeper_that_gave_up_is_ending_gets_a_keeper_of_its_own(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    paths = supervisor.paths("standin")
+    paths.folder.mkdir(parents=True)
+    ending_keeper = FileLock(paths.keeper_lock)
+    assert ending_keeper.try_lock()
+    keeping.KeeperState(1, "boot:1", keeping.GAVE_UP).write(paths)
+    timer = threading.Timer(0.5, ending_keeper.unlock)
+    timer.start()
+    with supervisor.ensure(stand_in_spec(tmp_path / "data"), keep=True) as handle:
+        assert handle.endpoint.kept
+    timer.join()
+    assert supervisor.status("standin").keeper_pid is not None
 
 
 def test_a_keeper_whose_folder_was_removed_ends_with_its_service(

@@ -71,6 +71,18 @@ def read(paths: ServicePaths) -> KeeperState | None:
         return None
 
 
+def is_watched(paths: ServicePaths, clock: Clock) -> bool:
+    """Whether a keeper lives; the end of one that has given up is waited for."""
+    deadline = clock.monotonic_ns() + round(KEEPER_GRACE_S * 1e9)
+    while not FileLock.is_free(paths.keeper_lock):
+        state = read(paths)
+        gave_up = state is not None and state.state == GAVE_UP
+        if not gave_up or clock.monotonic_ns() >= deadline:
+            return True
+        clock.sleep(POLL_S)
+    return False
+
+
 def start_keeper(directory: Path, spec: ServiceSpec, paths: ServicePaths, clock: Clock) -> None:
     """Start a detached keeper unless one lives, and wait until it watches.
 
@@ -86,7 +98,7 @@ def start_keeper(directory: Path, spec: ServiceSpec, paths: ServicePaths, clock:
         BugError: If the spec's functions cannot be named to another process.
         ServiceUnavailable: If the keeper does not come up.
     """
-    if not FileLock.is_free(paths.keeper_lock):
+    if is_watched(paths, clock):
         return
     order = json.dumps({"directory": str(directory), "spec": spec_as_json(spec)})
     argv, env = module_command("infrastructure.supervision.keeper")

@@ -18,6 +18,7 @@ from infrastructure.errors import (
     StoreLocked,
 )
 from infrastructure.logging import get_logger, redact
+from infrastructure.supervision import keeping
 from infrastructure.supervision.announcement import announced_endpoint, announced_pid
 from infrastructure.supervision.endpoint import Endpoint
 from infrastructure.supervision.files import make_private_folder, read_json, write_json
@@ -75,7 +76,7 @@ def find_or_start(
         StackError: As `Supervisor.ensure` says.
     """
     found = _find(spec, paths, clock)
-    keep = keep or not FileLock.is_free(paths.keeper_lock)
+    keep = keep or keeping.is_watched(paths, clock)
     if found is not None:
         if keep and not is_kept(paths):
             _record(paths, found.pid, found.start_time, kept=True)
@@ -271,3 +272,6 @@ def unkeep(paths: ServicePaths) -> None:
     values = read_json(paths.pid)
     if values is not None:
         write_json(paths.pid, {**values, "kept": False})
+    endpoint = published(paths)
+    if endpoint is not None and endpoint.kept:
+        replace(endpoint, kept=False).write(paths.endpoint)
