@@ -40,19 +40,21 @@ def test_what_takes_seconds_keeps_no_answer_waiting(work: Work, slow: Lane) -> N
 
 def test_no_question_in_sql_waits_for_a_thread(work: Work) -> None:
     assert SQL_AT_ONCE > AT_ONCE
-    together = threading.Barrier(SQL_AT_ONCE)
+    together, over = threading.Barrier(SQL_AT_ONCE), threading.Event()
+
+    def ask() -> None:
+        together.wait(DEADLINE_S)
+        over.wait(DEADLINE_S)
 
     async def story() -> Problem:
-        asking = [
-            asyncio.ensure_future(work.do(lambda: together.wait(DEADLINE_S), Lane.SQL))
-            for _ in range(SQL_AT_ONCE - 1)
-        ]
+        asking = [asyncio.ensure_future(work.do(ask, Lane.SQL)) for _ in range(SQL_AT_ONCE)]
         await asyncio.sleep(0)
-        last = asyncio.ensure_future(work.do(lambda: together.wait(DEADLINE_S), Lane.SQL))
-        await asyncio.sleep(0)
-        with pytest.raises(Problem) as refused:
-            await work.do(lambda: None, Lane.SQL)
-        await asyncio.gather(*asking, last)
+        try:
+            with pytest.raises(Problem) as refused:
+                await work.do(lambda: None, Lane.SQL)
+        finally:
+            over.set()
+        await asyncio.gather(*asking)
         return refused.value
 
     problem = asyncio.run(story())
