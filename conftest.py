@@ -20,9 +20,9 @@ INSTALLED = "site-packages"
 """Folders of this name hold what a test installed: programs, in which any text may stand."""
 LARGEST_SCANNED = 50_000_000
 
-# Programs that a test starts with another HOME need not compile again what is compiled here.
+# Programs that a test starts with another HOME need not make again what is made here.
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE / "algo_trader" / "kernels"))
+os.environ.setdefault("ALGO_TRADER_CACHE", str(CACHE / "algo_trader"))
 
 KINDS = ("integration", "system", "soak")
 

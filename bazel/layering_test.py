@@ -15,13 +15,14 @@ COMPONENTS = frozenset(
     {
         *(
             f"infrastructure.{room}"
-            for room in ("clock", "compiling", "errors", "exchange", "matching")
+            for room in ("caching", "clock", "compiling", "errors", "exchange", "matching")
         ),
         *(f"system.algo_trader.{room}" for room in ("levels", "market", "options", "tape")),
     }
 )
 # From the ground up. A room imports from layers below its own; rooms of one layer are siblings.
 INFRASTRUCTURE_LAYERS = (
+    ("caching",),
     ("clock", "compiling", "errors", "exchange", "matching"),
     ("config", "logging"),
     ("supervision",),

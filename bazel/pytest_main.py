@@ -31,8 +31,8 @@ def main(arguments: list[str]) -> int:
     home.mkdir(parents=True, exist_ok=True)
     os.environ["HOME"] = str(home)
     os.environ.pop("XDG_CACHE_HOME", None)
-    # Programs that a test starts with another HOME need not compile again what it has compiled.
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(scratch / "kernels"))
+    # Programs that a test starts with another HOME need not make again what it has made.
+    os.environ.setdefault("ALGO_TRADER_CACHE", str(scratch / "kept"))
     # Hypothesis then draws the same examples each time and judges no time of a busy machine.
     os.environ["CI"] = "true"
     os.environ["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numba
-import platformdirs
 from numba.core import config as _numba_config
 from numba.core.caching import UserProvidedCacheLocator
+
+from infrastructure.caching import cache_folder
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -30,7 +31,7 @@ _IMPORT: Final = re.compile(r"^\s*from ((?:infrastructure|system)[\w.]*) import"
 def kernel(function: F) -> F:
     """Return the function compiled for one core, without the interpreter's lock.
 
-    The machine code is kept in the user's cache, or below NUMBA_CACHE_DIR, in a folder that is
+    The machine code is kept below NUMBA_CACHE_DIR or `cache_folder("kernels")`, in a folder that is
     named by all the source that went into it, wherever that source lies; processes that compile
     the same at once do not get in each other's way. Arithmetic follows IEEE 754: nothing is
     reordered or contracted, which the exactness of the numbers rests on.
@@ -87,7 +88,7 @@ def _folder(module: str, file: str) -> Path | None:
     if not Path(file).is_file():
         return None
     named = _config.CACHE_DIR
-    base = Path(named) if named else platformdirs.user_cache_path("algo_trader") / "kernels"
+    base = Path(named) if named else cache_folder("kernels")
     mine = base / module
     folder = mine / source_digest(module, Path(file))
     try:

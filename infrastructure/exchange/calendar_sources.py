@@ -1,20 +1,24 @@
 """Read trading days and closing times out of exchange_calendars and pandas_market_calendars.
 
-Both libraries load pandas, so they are imported when the first calendar is built, never before.
+Both libraries load pandas, so they are imported when a calendar is built for the first time; what
+they answer is kept for later processes.
 """
 
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from infrastructure.exchange.kept_days import Arrays, kept
 from infrastructure.exchange.zones import CHICAGO, NS_PER_S, Dates, Instants, local_to_ns
 
 FIRST_DAY: Final = "1985-01-01"
 LAST_DAY: Final = "2100-12-31"
 _SMALL_BUILD: Final = 1985
+_HERE: Final = Path(__file__)
 
 
 class TradingDays(NamedTuple):
@@ -37,9 +41,14 @@ def exchange_days(code: str, zone: str, last_year: int) -> TradingDays:
         zone: IANA zone of the market.
         last_year: The last year to build.
     """
-    book = _exchange(code, last_year)
-    dates = book.sessions.to_numpy().astype("datetime64[D]")
-    return TradingDays(dates, _wall_seconds(dates, book.schedule["close"], zone))
+
+    def asked() -> Arrays:
+        book = _exchange(code, last_year)
+        dates = book.sessions.to_numpy().astype("datetime64[D]")
+        return {"dates": dates, "close_s": _wall_seconds(dates, book.schedule["close"], zone)}
+
+    place = zone.replace("/", "_")
+    return TradingDays(**kept(f"days-{code}-{place}-{last_year}", _HERE, asked))
 
 
 def market_holidays(code: str, *, include_one_off: bool) -> Dates:
@@ -49,13 +58,18 @@ def market_holidays(code: str, *, include_one_off: bool) -> Dates:
         code: An ISO 10383 code of exchange_calendars.
         include_one_off: Whether closures outside the rules count too.
     """
-    book = _exchange(code, _SMALL_BUILD)
-    days = book.regular_holidays.holidays(FIRST_DAY, LAST_DAY).to_numpy().astype("datetime64[D]")
-    if include_one_off:
-        one_off = [str(day)[:10] for day in book.adhoc_holidays]
-        days = np.union1d(days, np.array(one_off, dtype="datetime64[D]"))
-    found: Dates = days
-    return found
+
+    def asked() -> Arrays:
+        book = _exchange(code, _SMALL_BUILD)
+        days = book.regular_holidays.holidays(FIRST_DAY, LAST_DAY).to_numpy()
+        days = days.astype("datetime64[D]")
+        if include_one_off:
+            one_off = [str(day)[:10] for day in book.adhoc_holidays]
+            days = np.union1d(days, np.array(one_off, dtype="datetime64[D]"))
+        return {"dates": days}
+
+    kind = "all" if include_one_off else "regular"
+    return kept(f"holidays-{code}-{kind}", _HERE, asked)["dates"]
 
 
 def globex_days(code: str, last_year: int) -> TradingDays:
@@ -65,12 +79,18 @@ def globex_days(code: str, last_year: int) -> TradingDays:
         code: The library's name of the group, such as CMEGlobex_CL.
         last_year: The last year to build.
     """
-    import pandas_market_calendars
 
-    book: Any = pandas_market_calendars.get_calendar(code)
-    schedule = book.schedule(FIRST_DAY, f"{last_year}-12-31")
-    dates = schedule.index.to_numpy().astype("datetime64[D]")
-    return TradingDays(dates, _wall_seconds(dates, schedule["market_close"], CHICAGO))
+    def asked() -> Arrays:
+        import pandas_market_calendars
+
+        book: Any = pandas_market_calendars.get_calendar(code)
+        schedule = book.schedule(FIRST_DAY, f"{last_year}-12-31")
+        dates = schedule.index.to_numpy().astype("datetime64[D]")
+        close_s = _wall_seconds(dates, schedule["market_close"], CHICAGO)
+        return {"dates": dates, "close_s": close_s}
+
+    name = code.replace(" ", "_")
+    return TradingDays(**kept(f"globex-{name}-{last_year}", _HERE, asked))
 
 
 def _exchange(code: str, last_year: int) -> Any:

@@ -1,8 +1,8 @@
 """Trading calendars: when each market is open, as plain values and as arrays.
 
-``calendar("XNYS")`` and its siblings are built at first use (about a second, nearly all of it the
-import of pandas) and shared afterwards. Future days follow the exchanges' standing rules; one-off
-closures that nobody has announced yet cannot be in them.
+``calendar("XNYS")`` and its siblings are built at first use and shared afterwards; the first time
+on a machine it takes about a second, nearly all of it the import of pandas. Future days follow the
+exchanges' standing rules; one-off closures that nobody has announced yet cannot be in them.
 """
 
 from __future__ import annotations

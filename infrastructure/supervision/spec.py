@@ -15,7 +15,7 @@ ENDPOINT_FILE = "{endpoint_file}"
 """Stands in an argv for the path at which the process announces itself."""
 
 INHERITED = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "USER", "LOGNAME", "VIRTUAL_ENV",
-             "NUMBA_CACHE_DIR")  # fmt: skip
+             "NUMBA_CACHE_DIR", "ALGO_TRADER_CACHE")  # fmt: skip
 INHERITED_PREFIXES = ("LC_", "LD_", "DYLD_", "PYTHON", "RUNFILES", "COVERAGE", "SSL_CERT")
 
 

@@ -19,7 +19,7 @@ def test_a_service_inherits_what_any_program_needs_and_no_secret() -> None:
             "HOME": "/h",
             "LC_ALL": "C",
             "PYTHONPATH": "x",
-            "NUMBA_CACHE_DIR": "/k",
+            "ALGO_TRADER_CACHE": "/k",
             "SCHWAB_SECRET": "s",
             "TOKEN_ENC_KEY": "k",
             "REDIS_URL": "redis://:p@h",
@@ -30,7 +30,7 @@ def test_a_service_inherits_what_any_program_needs_and_no_secret() -> None:
         "HOME": "/h",
         "LC_ALL": "C",
         "PYTHONPATH": "x",
-        "NUMBA_CACHE_DIR": "/k",
+        "ALGO_TRADER_CACHE": "/k",
         "MINE": "1",
     }
 

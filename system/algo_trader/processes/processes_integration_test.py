@@ -20,7 +20,7 @@ from infrastructure.supervision.process import is_alive, start_time
 from system.algo_trader.realm import Realm
 from system.algo_trader.storage.archive import Archive
 from system.algo_trader.storage.records import QUOTES
-from system.algo_trader.testing.command_line import kernels
+from system.algo_trader.testing.command_line import kept
 
 WAIT_S = 90.0
 
@@ -43,7 +43,7 @@ class Home:
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.folder),
                 "PYTHONPATH": places,
-                **kernels(),
+                **kept(),
             },
             capture_output=True,
             text=True,

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infrastructure.caching import CACHE_VARIABLE
+
 DEADLINE_S = 180.0
 
 
@@ -34,9 +36,9 @@ class Result:
         return json.loads(self.out)
 
 
-def kernels() -> dict[str, str]:
-    """Return the variable that names where compiled loops are kept, where there is one."""
-    return {name: os.environ[name] for name in ("NUMBA_CACHE_DIR",) if name in os.environ}
+def kept() -> dict[str, str]:
+    """Return the variable that names where things are kept, where there is one."""
+    return {name: os.environ[name] for name in (CACHE_VARIABLE,) if name in os.environ}
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class CommandLine:
             "ALGO_TRADER_HOME": str(self.home),
             "ALGO_TRADER_PROBE_DEFAULT_PORTS": "off",
             "PYTHONFAULTHANDLER": "1",
-            **kernels(),
+            **kept(),
             **self.variables,
         }
 
