@@ -9,7 +9,7 @@ import uuid
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,5 +53,13 @@ def kept(question: str, source: Path, answer: Callable[[], Arrays]) -> Arrays:
 
 @cache
 def _digest(source: Path) -> str:
-    parts = [f"{name} {version(name)}".encode() for name in _LIBRARIES]
+    parts = [f"{name} {_version(name)}".encode() for name in _LIBRARIES]
     return hashlib.sha256(b"\n".join([*parts, source.read_bytes()])).hexdigest()[:24]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        # Zones may come from the system.
+        return "none"
