@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from infrastructure.caching import CACHE_VARIABLE
+from infrastructure.exchange import calendars
 from infrastructure.exchange.kept_days import Arrays, kept
 
 DAYS = np.array(["2024-03-11", "2024-03-12"], dtype="datetime64[D]")
@@ -94,7 +95,7 @@ def test_a_second_process_answers_without_pandas_and_the_same(tmp_path: Path) ->
     program = (
         "import sys\n"
         "from datetime import date\n"
-        "from infrastructure.exchange.calendars import calendar\n"
+        f"from {calendars.__name__} import calendar\n"
         "for name in ('XNYS', 'CME_EQUITY', 'CME_ENERGY'):\n"
         "    print(calendar(name).sessions(date(2023, 12, 20), date(2024, 1, 3)))\n"
         "print('pandas' in sys.modules)\n"
