@@ -518,12 +518,14 @@ def test_a_stop_while_the_handshake_hangs_ends_the_run_long_before_its_patience(
             writer.close()
 
         patient = replace(QUICK, patience=replace(QUICK.patience, connect_s=60.0))
-        async with await asyncio.start_server(hang, "127.0.0.1", 0) as dumb:
-            port = dumb.sockets[0].getsockname()[1]
-            async with streaming(f"ws://127.0.0.1:{port}/ws", policy=patient) as (streamer, task):
-                await reached.wait()
-                await streamer.stop()
-                await task
+        dumb = await asyncio.start_server(hang, "127.0.0.1", 0)
+        port = dumb.sockets[0].getsockname()[1]
+        async with streaming(f"ws://127.0.0.1:{port}/ws", policy=patient) as (streamer, task):
+            await reached.wait()
+            await streamer.stop()
+            await task
+        # Its connection goes with the loop: who waits for it waits for the client's patience.
+        dumb.close()
 
     run(test)
 
