@@ -1,11 +1,11 @@
-"""Three recorded hours of bad weather; `chaos_soak_test.py` plays as many as one likes."""
+"""A recorded hour of bad weather; `chaos_soak_test.py` plays as many as one likes."""
 
 import pytest
 
 from infrastructure.clients.chaos.hour import play_hour
 from infrastructure.clients.chaos.weather import CHANGES, FAULTS
 
-SEEDS = (1, 20130301, 424242)
+SEEDS = (20130301,)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

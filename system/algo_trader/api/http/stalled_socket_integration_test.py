@@ -53,8 +53,12 @@ def fill(connection: socket.socket) -> None:
             connection.sendall(frame)
 
 
+def watching(service: RunningService) -> str:
+    return service.key("admin", "read:ticks")
+
+
 def sockets(service: RunningService) -> float:
-    text = service.get("/metrics", service.key("admin", "read:ticks")).text
+    text = service.get("/metrics", watching(service)).text
     found = [each for each in text.splitlines() if each.startswith("algo_trader_api_sockets{")]
     return float(found[0].rpartition(" ")[2])
 
@@ -67,6 +71,8 @@ def noted(service: RunningService, key: str) -> list[dict[str, Any]]:
 
 def test_a_socket_that_is_not_read_ends_with_its_key(service: RunningService) -> None:
     key = service.key("read:ticks")
+    # Made before: a running service knows a new key within a second, and not at once.
+    wait_until(lambda: service.get("/metrics", watching(service)).status_code == 200)
     with opened(service, key) as connection:
         fill(connection)
         assert sockets(service) == 1
