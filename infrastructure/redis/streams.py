@@ -243,3 +243,9 @@ def _entries(entries: Any) -> list[StreamEntry]:
 
 def _id(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
+
+
+def entry_key(entry_id: str) -> tuple[int, int]:
+    """Return an entry's id as numbers that sort as entries do."""
+    time, _, number = entry_id.partition("-")
+    return int(time), int(number or 0)

@@ -21,7 +21,7 @@ from infrastructure.clock import Clock
 from infrastructure.exchange.calendars import calendar, date_of
 from infrastructure.logging import get_logger
 from infrastructure.redis.frames import decode_frame
-from infrastructure.redis.streams import StreamEntry
+from infrastructure.redis.streams import StreamEntry, entry_key
 from system.algo_trader.feeds.live import GapEvent, Instrument
 from system.algo_trader.market.bar_builder import DEFAULT_DEPTHS
 from system.algo_trader.market.bars import Bars
@@ -259,7 +259,7 @@ class Recovery:
     def _is_trimmed(self, last: str) -> bool:
         """Say whether entries behind an id may be gone: the stream begins behind it."""
         oldest = self._entries.xrange(TICKS.of(), count=1)
-        return bool(oldest) and _place(oldest[0].id) > _place(last)
+        return bool(oldest) and entry_key(oldest[0].id) > entry_key(last)
 
     def _after(self, last: str) -> Iterator[StreamEntry]:
         while True:
@@ -295,11 +295,6 @@ class Recovery:
     def _trades(self, source: Source, first_ns: int, end_ns: int) -> pa.Table:
         found = self._archive.records(TRADES, None, first_ns, end_ns)
         return found.filter(pc.equal(found.column("source"), str(source)))
-
-
-def _place(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, number = entry_id.partition("-")
-    return int(milliseconds), int(number or 0)
 
 
 def _columns(trades: pa.Table, names: pa.Array) -> TradeColumns:

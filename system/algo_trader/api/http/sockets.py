@@ -17,9 +17,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from infrastructure.errors import StackError
 from infrastructure.logging import get_logger
 from infrastructure.redis.frames import decode_frame
+from infrastructure.redis.streams import entry_key
 from system.algo_trader.api.access.caller import require
 from system.algo_trader.api.http.work import Work
-from system.algo_trader.api.live.hub import Hub, Subscription, entry_key
+from system.algo_trader.api.live.hub import Hub, Subscription
 from system.algo_trader.api.operations.parameters import Kind, Parameter
 from system.algo_trader.api.operations.problem import Problem
 from system.algo_trader.api.operations.stores import Stores
@@ -151,7 +152,9 @@ class StreamSocket:
         first, last, found = self.stores.redis.page_of(self.stream, after, _PAGE)
         # Redis may have come back without the stream, or with a new one.
         is_anew = after != "0" and (last is None or entry_key(last) < entry_key(after))
-        is_gap = after != "0" and (is_anew or (first is not None and _is_behind(first, after)))
+        is_gap = after != "0" and (
+            is_anew or (first is not None and entry_key(first) > entry_key(after))
+        )
         frames = []
         for entry in () if is_anew else found:
             with contextlib.suppress(StackError):
@@ -197,10 +200,6 @@ class _Following(NamedTuple):
 def _gap(after: str, before: str | None) -> dict[str, Any]:
     detail = "what came between has left the stream"
     return {"type": "gap", "after": after, "before": before, "detail": detail}
-
-
-def _is_behind(entry: str, other: str) -> bool:
-    return entry_key(entry) > entry_key(other)
 
 
 class Looked(NamedTuple):

@@ -12,8 +12,7 @@ from infrastructure.clock import Clock
 from infrastructure.errors import CorruptStore, StackError
 from infrastructure.logging import get_logger
 from infrastructure.redis.frames import decode_frame
-from infrastructure.redis.streams import StreamEntry
-from system.algo_trader.api.live.hub import entry_key
+from infrastructure.redis.streams import StreamEntry, entry_key
 from system.algo_trader.clients.redis_client import AlgoTraderRedisClient
 
 RETRY_S: Final = 0.5

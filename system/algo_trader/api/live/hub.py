@@ -11,6 +11,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from infrastructure.redis.streams import entry_key
+
 MOST_ROWS: Final = 5000
 """Rows that wait for one subscriber; beyond them it gets the newest of each symbol only."""
 MOST_REPLACED: Final = 50_000
@@ -205,9 +207,3 @@ class Hub:
         keep = pc.is_in(frame.column("symbol"), pa.array(sorted(symbols), pa.string()))
         chosen = frame.filter(keep)
         return self._plain(chosen) if chosen.num_rows else []
-
-
-def entry_key(entry: str) -> tuple[int, int]:
-    """Return an entry's id as numbers that sort as entries do."""
-    time, _, number = entry.partition("-")
-    return int(time), int(number or 0)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from system.algo_trader.api.live import hub as room
-from system.algo_trader.api.live.hub import Batch, Hub, Subscription, entry_key
+from system.algo_trader.api.live.hub import Batch, Hub, Subscription
 
 T = TypeVar("T")
 
@@ -237,8 +237,3 @@ def test_a_loss_is_told_once_over_its_whole_length() -> None:
     first, second = run(story())
     assert (first.rows, first.gap) == ([], ("3-0", "25-0"))
     assert (values_of(second), second.gap) == ([1], None)
-
-
-@pytest.mark.parametrize(("entry", "key"), [("0", (0, 0)), ("5-3", (5, 3)), ("10-0", (10, 0))])
-def test_ids_sort_as_numbers(entry: str, key: tuple[int, int]) -> None:
-    assert entry_key(entry) == key
