@@ -173,15 +173,23 @@ class ColdProcess:
         try:
             while True:
                 self._take(self._pipe.recv())
-        except (EOFError, OSError, TypeError):
-            # The last one is how a pipe that is closed under its reader says so.
-            with self._changed:
-                if self._failure is None and not self._is_ending:
-                    self._failure = ServiceUnavailable(
-                        "the process that stores has ended; what it had not stored is in Redis",
-                        next_step="Start the stream again: it stores that first.",
-                    )
-                self._changed.notify_all()
+        except (EOFError, OSError):
+            self._over(
+                ServiceUnavailable(
+                    "the process that stores has ended; what it had not stored is in Redis",
+                    next_step="Start the stream again: it stores that first.",
+                )
+            )
+        except Exception as error:
+            # A pipe that is closed under its reader says so by a TypeError.
+            self._over(error)
+
+    def _over(self, error: Exception) -> None:
+        """Note that no answer will come any more, and why, if that was not wanted."""
+        with self._changed:
+            if not self._is_ending:
+                self._failure = self._failure or error
+            self._changed.notify_all()
 
     def _take(self, answer: Answer) -> None:
         if isinstance(answer, Kept | Built):

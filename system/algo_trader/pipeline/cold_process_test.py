@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,9 @@ pipe, slow_s = Connection(int(sys.argv[1])), float(sys.argv[2])
 pipe.recv()
 while True:
     request = pipe.recv()
-    if isinstance(request, Piece):
+    if isinstance(request, Piece) and request.is_due:
+        pipe.send_bytes(b"no answer of ours")
+    elif isinstance(request, Piece):
         pipe.send(Kept(1, 2, 0))
     elif isinstance(request, EndRun):
         time.sleep(slow_s)
@@ -74,10 +77,19 @@ def test_a_note_that_cannot_be_written_ends_the_run_and_not_the_listening(
         cold.close(30.0)
 
 
-def _give_on(keeper: Keeper) -> None:
+def test_an_answer_that_cannot_be_read_ends_the_run(standing: Standing) -> None:
+    cold = standing(0.0)
+    keeper = cold.keeper(None, lambda news: None)  # type: ignore[arg-type]
+    with pytest.raises(pickle.UnpicklingError):
+        _give_on(keeper, is_due=True)
+    with pytest.raises(pickle.UnpicklingError):
+        cold.close(30.0)
+
+
+def _give_on(keeper: Keeper, *, is_due: bool = False) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        keeper.take(PieceBuffer().take(0, 0, is_due=False))
+        keeper.take(PieceBuffer().take(0, 0, is_due=is_due))
         time.sleep(0.01)
 
 

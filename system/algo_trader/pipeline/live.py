@@ -209,8 +209,8 @@ class LiveRun:
                 await self._feed.stop()
                 await asyncio.wait([feeding, reading])
                 beating.cancel()
-        except Exception:
-            await self._drain(is_failing=True)
+        except Exception as failure:
+            await self._drain(failure)
             raise
         await self._drain()
 
@@ -380,22 +380,24 @@ class LiveRun:
             await asyncio.sleep(self._policy.beat_s)
         self._untaken = None
 
-    async def _drain(self, *, is_failing: bool = False) -> None:
+    async def _drain(self, failure: Exception | None = None) -> None:
         """Give out the bars that are over, commit what is held, and wait for the sinks.
 
         Bars that are still open are left: the trades they were built from are stored, and a bar
         that is not over is never written.
 
         Args:
-            is_failing: Whether the run has failed: then that is told, and no sink's own error.
+            failure: Why the run has failed, if it has: that is raised by the caller, and what keeps
+                the drain from its work besides is logged.
         """
         for step in (self._hand_over_last, self._close_redis, self._close_archive):
             try:
                 await step()
             except Exception as error:
-                if not is_failing:
+                if failure is None:
                     raise
-                _log.debug("not drained: %s", error)
+                if not _is_part_of(error, failure):
+                    _log.error("not everything is drained: %s", error)
 
     async def _hand_over_last(self) -> None:
         try:
@@ -443,6 +445,12 @@ class LiveRun:
             counts.bars = Counter(news.bars)
             counts.late, counts.beyond, counts.outside = news.late, news.beyond, news.outside
             self.charts = news.charts
+
+
+def _is_part_of(error: Exception, failure: Exception) -> bool:
+    if isinstance(failure, ExceptionGroup):
+        return failure.subgroup(lambda each: each is error) is not None
+    return failure is error
 
 
 def _keep_here(cold: ColdSink, facts: RunFacts, told: Told) -> Keeper:

@@ -361,6 +361,26 @@ def test_a_feed_that_fails_leaves_nothing_unstored() -> None:
     assert not left & {"to-redis", "to-archive"}
 
 
+def test_what_a_failed_run_cannot_store_is_said_too(caplog: pytest.LogCaptureFixture) -> None:
+    class Full(Kept):
+        def commit(self, portions: list[Portion]) -> None:
+            raise OSError("no space left")
+
+    class Refused(PlayedFeed):
+        async def run(self) -> None:
+            await self.played.wait()
+            raise SignInRequired("refused")
+
+    async def work() -> None:
+        feed = Refused([TickEvent("LEVELONE_EQUITIES", seeded_ticks(5), OPEN)])
+        await live_run(feed, Sinks(Kept(), Full()), VirtualClock(OPEN), LivePolicy()).run()
+
+    with pytest.raises(ExceptionGroup) as failed:
+        asyncio.run(work())
+    assert failed.group_contains(SignInRequired)
+    assert "not everything is drained: no space left" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("events", "reason"),
     [
