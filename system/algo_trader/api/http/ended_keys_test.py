@@ -12,15 +12,12 @@ import pytest
 
 from infrastructure.clock import SystemClock
 from system.algo_trader.api.access.api_key import KeyScope
-from system.algo_trader.api.access.audit import Audit
-from system.algo_trader.api.access.browser_session import COOKIE, Sessions
-from system.algo_trader.api.access.doorkeeper import Doorkeeper
+from system.algo_trader.api.access.browser_session import COOKIE
 from system.algo_trader.api.access.key_store import KeyStore
-from system.algo_trader.api.access.origin_guard import allowed_hosts
 from system.algo_trader.api.http import gate
-from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.gate import Admission, Gate
 from system.algo_trader.api.http.sending import Message, Receive, Scope, Send
+from system.algo_trader.testing.admission import admission_in
 
 HOST = "127.0.0.1:8877"
 TICKS = frozenset({KeyScope.READ_TICKS})
@@ -51,14 +48,7 @@ class Endless:
 
 @pytest.fixture
 def admission(tmp_path: Path) -> Admission:
-    clock = SystemClock()
-    return Admission(
-        Doorkeeper(KeyStore(tmp_path / "api_keys.json", clock), "the owner's secret", clock),
-        Sessions(clock),
-        Audit(tmp_path / "api_audit.jsonl", clock),
-        Figures(),
-        allowed_hosts("127.0.0.1", 8877),
-    )
+    return admission_in(tmp_path, "the owner's secret")
 
 
 def audited(admission: Admission, folder: Path) -> list[dict[str, Any]]:

@@ -126,6 +126,9 @@ class Gate:
             if message["type"] == "http.response.start":
                 trail.status, trail.is_started = message["status"], True
                 message["headers"] = [*message.get("headers", ()), *_ALWAYS, *trail.headers]
+            elif message.get("more_body") and not self._is_still_in(trail):
+                self._admission.figures.refused("ended")
+                raise BrokenOff("the key of this stream has ended", 401)
             await send(message)
 
         caller = _NOBODY

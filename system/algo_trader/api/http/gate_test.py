@@ -12,15 +12,10 @@ import pytest
 
 from infrastructure.clock import SystemClock
 from system.algo_trader.api.access.api_key import KeyScope
-from system.algo_trader.api.access.audit import Audit
-from system.algo_trader.api.access.browser_session import Sessions
-from system.algo_trader.api.access.doorkeeper import Doorkeeper
-from system.algo_trader.api.access.key_store import KeyStore
-from system.algo_trader.api.access.origin_guard import allowed_hosts
-from system.algo_trader.api.http.figures import Figures
 from system.algo_trader.api.http.gate import Admission, Gate
 from system.algo_trader.api.http.operation_route import GONE, ROWS, BrokenOff
 from system.algo_trader.api.http.sending import Message, Receive, Scope, Send
+from system.algo_trader.testing.admission import admission_in
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -28,14 +23,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 @pytest.fixture
 def admission(tmp_path: Path) -> Admission:
-    clock = SystemClock()
-    return Admission(
-        Doorkeeper(KeyStore(tmp_path / "api_keys.json", clock), "", clock),
-        Sessions(clock),
-        Audit(tmp_path / "api_audit.jsonl", clock),
-        Figures(),
-        allowed_hosts("127.0.0.1", 8877),
-    )
+    return admission_in(tmp_path)
 
 
 def audited(app: App, kind: str, admission: Admission, folder: Path) -> dict[str, Any]:
@@ -86,6 +74,24 @@ def test_an_answer_that_breaks_off_is_audited_with_what_broke_it(
     with pytest.raises(BrokenOff):
         audited(app, "http", admission, tmp_path)
     assert json.loads((tmp_path / "api_audit.jsonl").read_text())["status"] == 503
+
+
+def test_a_stream_ends_with_the_key_that_asked_for_it(admission: Admission, tmp_path: Path) -> None:
+    sent: list[bytes] = []
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        keys = admission.doorkeeper.keys
+        await send(dict(START))
+        for part in (b"one", b"two", b"three"):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+            sent.append(part)
+            if part == b"two":
+                keys.revoke(keys.list()[0].key_id)
+
+    with pytest.raises(BrokenOff, match="has ended"):
+        audited(app, "http", admission, tmp_path)
+    assert sent == [b"one", b"two"]
+    assert json.loads((tmp_path / "api_audit.jsonl").read_text())["status"] == 401
 
 
 @pytest.mark.parametrize(
